@@ -1,0 +1,1 @@
+//! How long a prefill or decode step takes on a GPU, and how many KV blocks fit.

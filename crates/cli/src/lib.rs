@@ -1,0 +1,1 @@
+//! Composes the parts of dynosim: configuration to a run to a report.

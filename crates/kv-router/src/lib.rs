@@ -1,0 +1,1 @@
+//! Request routers: round robin and prefix overlap with load tracking.

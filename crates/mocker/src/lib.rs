@@ -1,0 +1,1 @@
+//! Simulated inference engines: schedulers, KV block accounting and speculative decoding.

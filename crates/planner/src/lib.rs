@@ -1,0 +1,1 @@
+//! The autoscaler: regressions, predictors, load and throughput scaling, GPU budgets.

@@ -1,0 +1,1 @@
+//! One run of a simulated deployment: drives workload, router, engines and planner over their seams.

@@ -1,0 +1,1 @@
+//! Metrics of a run: summary, AIPerf table, JSON, per-request records and HTML.

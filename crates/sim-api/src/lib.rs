@@ -1,0 +1,1 @@
+//! The vocabulary of LLM serving and the seams between the parts of a simulation.

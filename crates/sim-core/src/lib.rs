@@ -1,0 +1,1 @@
+//! Simulated time, a ranked event queue, seeded random streams, event digest and exact quantiles.

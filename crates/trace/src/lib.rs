@@ -1,0 +1,1 @@
+//! Request traces: Mooncake and other formats, streaming readers, synthesis and statistics.
