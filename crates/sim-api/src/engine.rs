@@ -236,6 +236,10 @@ pub trait Engine: Send {
     /// The load as of the last pass started.
     fn load(&self) -> WorkerLoad;
 
+    /// Leading tokens of `prompt` in the cache as of the last pass started:
+    /// what a KV transfer to this engine need not send.
+    fn resident_tokens(&self, prompt: &Prompt) -> u32;
+
     /// Busy time so far, by what its step times rest on.
     fn coverage(&self) -> CoverageTally;
 }
@@ -246,6 +250,11 @@ pub trait EngineFactory {
     fn spawn(&self, pool: Pool, id: WorkerId, feeds: Feeds) -> Box<dyn Engine>;
     /// What its workers are like.
     fn profile(&self, pool: Pool) -> WorkerProfile;
+    /// Whether an engine of `pool` could ever run a request of these lengths.
+    ///
+    /// # Errors
+    /// Why not; [`Engine::accept`] would answer the same.
+    fn check(&self, pool: Pool, input_tokens: u32, output_tokens: u32) -> Result<(), Rejection>;
 }
 
 /// A run cannot go on.
