@@ -1,1 +1,5 @@
 //! Request routers: round robin and prefix overlap with load tracking.
+
+mod policy;
+
+pub use policy::RoundRobin;

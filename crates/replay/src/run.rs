@@ -1,0 +1,664 @@
+//! The loop of a run.
+
+use sim_api::{
+    Admission, Arrival, Dispatch, EngineFactory, EngineRequest, Limit, Observer, Pool, Quirk,
+    RequestId, Router, RouterEvent, RoutingRequest, RunEnd, ScalingPolicy, Watch, WorkerId,
+    Workload,
+};
+use sim_core::{EventQueue, SimTime};
+
+use crate::fleet::{Ears, Fleet, FleetSpec};
+use crate::in_flight::{InFlight, Record};
+use crate::outcome::{Outcome, OutcomeKind, sort_by_instant};
+use crate::scaling::Autoscaler;
+use crate::spec::{PoolSpec, RunError, RunSpec, TransferTiming};
+
+/// The parts of a run.
+pub struct Parts<'a> {
+    /// What arrives.
+    pub workload: Box<dyn Workload>,
+    /// Makes engines.
+    pub engines: &'a dyn EngineFactory,
+    /// In front of the prefill pool; needed if there is one.
+    pub prefill_router: Option<Box<dyn Router>>,
+    /// In front of the decode pool (of an aggregated deployment: of all workers).
+    pub decode_router: Box<dyn Router>,
+    /// The autoscaler, if any.
+    pub policy: Option<Box<dyn ScalingPolicy>>,
+    /// Who watches.
+    pub observer: &'a mut dyn Observer,
+}
+
+/// Future events of one instant, in the order of their ranks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// A worker has started.
+    Ready { pool: Pool, worker: WorkerId },
+    /// A KV transfer is done. The destination is known where it mattered.
+    Handoff {
+        request: RequestId,
+        to: Option<WorkerId>,
+    },
+    /// A cache change reaches the router.
+    Kv { outcome: Outcome },
+    /// Observers are told loads.
+    Sample,
+}
+
+impl Event {
+    fn rank(self) -> u32 {
+        match self {
+            Self::Kv { .. } => 0,
+            Self::Ready { .. } => 1,
+            Self::Handoff { .. } => 2,
+            Self::Sample => 3,
+        }
+    }
+}
+
+/// A run in progress.
+pub struct Simulation<'a> {
+    pub(crate) spec: RunSpec,
+    workload: Box<dyn Workload>,
+    pub(crate) engines: &'a dyn EngineFactory,
+    pub(crate) observer: &'a mut dyn Observer,
+    pub(crate) prefill: Option<Fleet>,
+    pub(crate) decode: Fleet,
+    pub(crate) scaler: Option<Autoscaler>,
+    pub(crate) events: EventQueue<Event>,
+    pub(crate) in_flight: InFlight,
+    /// Requests between the pools whose slot is free meanwhile.
+    slots_lent: usize,
+    outcomes: Vec<Outcome>,
+    spare_outcomes: Vec<Outcome>,
+    arrivals: Vec<Arrival>,
+    dispatches: Vec<Dispatch>,
+    now: SimTime,
+    /// The last arrival, hand-off, worker start; pass ends are the fleets'.
+    pub(crate) last_event: SimTime,
+}
+
+impl<'a> Simulation<'a> {
+    /// Sets a run up.
+    ///
+    /// # Panics
+    /// If the deployment has a prefill pool and `parts` no router for it.
+    pub fn new(spec: RunSpec, parts: Parts<'a>) -> Self {
+        let keep_rows = parts.policy.is_some();
+        let observer_wants_passes = parts.observer.wants_passes();
+        let fleet = |pool: Pool, of: PoolSpec, router: Box<dyn Router>| {
+            let spec = FleetSpec {
+                pool,
+                startup: of.startup,
+                keep_rows,
+                observer_wants_passes,
+            };
+            Fleet::new(&spec, parts.engines, router)
+        };
+        let prefill = spec.deployment.prefill.map(|of| {
+            let router = parts.prefill_router.expect("a prefill pool has a router");
+            fleet(Pool::Prefill, of, router)
+        });
+        let decode = fleet(Pool::Decode, spec.deployment.decode, parts.decode_router);
+        Self {
+            spec,
+            workload: parts.workload,
+            engines: parts.engines,
+            observer: parts.observer,
+            prefill,
+            decode,
+            scaler: parts.policy.map(Autoscaler::new),
+            events: EventQueue::new(),
+            in_flight: InFlight::default(),
+            slots_lent: 0,
+            outcomes: Vec::new(),
+            spare_outcomes: Vec::new(),
+            arrivals: Vec::new(),
+            dispatches: Vec::new(),
+            now: SimTime::ZERO,
+            last_event: SimTime::ZERO,
+        }
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run(mut self) -> Result<RunEnd, RunError> {
+        self.start()?;
+        while self.step()? {}
+        if self.scaler.is_none() {
+            self.advance_all(Limit::Through(SimTime::MAX))?;
+        }
+        let mut coverage = self.decode.coverage();
+        if let Some(prefill) = &self.prefill {
+            coverage.merge(prefill.coverage());
+        }
+        let end = RunEnd {
+            at: self.last_activity(),
+            unfinished: self.in_flight.len() as u64,
+            coverage,
+        };
+        self.observer.finished(&end);
+        Ok(end)
+    }
+
+    fn start(&mut self) -> Result<(), RunError> {
+        let deployment = self.spec.deployment;
+        let pools = [
+            (Pool::Prefill, deployment.prefill),
+            (Pool::Decode, Some(deployment.decode)),
+        ];
+        for (pool, of) in pools {
+            let Some(of) = of else { continue };
+            let profile = *self.fleet(pool).profile();
+            self.observer.pool(pool, &profile);
+            for _ in 0..of.workers {
+                self.add_worker(pool, SimTime::ZERO, true)?;
+            }
+        }
+        if let Some(interval) = self.spec.load_sampling {
+            self.push(SimTime::ZERO.saturating_add(interval), Event::Sample);
+        }
+        Ok(())
+    }
+
+    /// A new worker of `pool`.
+    pub(crate) fn add_worker(
+        &mut self,
+        pool: Pool,
+        now: SimTime,
+        initial: bool,
+    ) -> Result<(), RunError> {
+        let fleet = match pool {
+            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
+            Pool::Decode => &mut self.decode,
+        };
+        let (worker, ready_at) = fleet.add(now, initial, self.engines, self.observer);
+        match ready_at {
+            Some(at) => self.push(at, Event::Ready { pool, worker }),
+            None => {
+                let profile = *fleet.profile();
+                self.tell_router(pool, now, RouterEvent::WorkerReady(worker, profile))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push(&mut self, at: SimTime, event: Event) {
+        self.events.push(at, event.rank(), event);
+    }
+
+    pub(crate) fn fleet(&mut self, pool: Pool) -> &mut Fleet {
+        match pool {
+            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
+            Pool::Decode => &mut self.decode,
+        }
+    }
+
+    /// The last thing that happened, as far as engines were advanced.
+    pub(crate) fn last_activity(&self) -> SimTime {
+        let prefill = self
+            .prefill
+            .as_ref()
+            .map_or(SimTime::ZERO, |fleet| fleet.last_pass_end);
+        self.last_event.max(self.decode.last_pass_end).max(prefill)
+    }
+
+    /// Handles the next instant; false if there is none.
+    fn step(&mut self) -> Result<bool, RunError> {
+        let arrival = if self.free_slots() > 0 {
+            self.workload.next_arrival()?.map(|at| at.max(self.now))
+        } else {
+            None
+        };
+        let next = [arrival, self.events.next_time(), self.next_visible()?]
+            .into_iter()
+            .flatten()
+            .min();
+        let tick = self.scaler.as_ref().map(Autoscaler::next_tick);
+        match (next, tick) {
+            (Some(at), tick) if tick.is_none_or(|tick| at <= tick) => {
+                self.instant(at)?;
+                // Samples alone must not keep a finished run alive.
+                Ok(!(self.only_samples_left() && self.is_done()?))
+            }
+            (_, Some(tick)) => self.tick(tick),
+            (_, None) => Ok(false),
+        }
+    }
+
+    fn only_samples_left(&self) -> bool {
+        self.scaler.is_none() && self.spec.load_sampling.is_some() && self.events.len() == 1
+    }
+
+    /// Whether nothing is left to serve.
+    pub(crate) fn is_done(&mut self) -> Result<bool, RunError> {
+        Ok(self.in_flight.len() == 0 && self.workload.next_arrival()?.is_none())
+    }
+
+    fn free_slots(&self) -> usize {
+        match self.spec.concurrency {
+            None => usize::MAX,
+            Some(cap) => (cap + self.slots_lent).saturating_sub(self.in_flight.len()),
+        }
+    }
+
+    /// The earliest instant of an outcome that somebody waits for.
+    fn next_visible(&mut self) -> Result<Option<SimTime>, RunError> {
+        let mut earliest = None;
+        if let Some(prefill) = &mut self.prefill {
+            earliest = prefill.next_visible(Watch::FirstTokenOrEnd)?;
+            // Decode passes of this instant start after prefill's are settled.
+            if earliest == Some(self.now) {
+                return Ok(earliest);
+            }
+        }
+        let routed = self.decode.needs.progress && self.decode.router.queued() > 0;
+        let watch = match (routed, self.waits_for_completions()) {
+            (true, _) => Watch::FirstTokenOrEnd,
+            (false, true) => Watch::Completion,
+            (false, false) => return Ok(earliest),
+        };
+        let decode = self.decode.next_visible(watch)?;
+        Ok(match (earliest, decode) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        })
+    }
+
+    fn waits_for_completions(&self) -> bool {
+        self.spec.concurrency.is_some() || self.workload.reacts()
+    }
+
+    /// Everything of one instant but pass starts and ticks, in rank order.
+    fn instant(&mut self, now: SimTime) -> Result<(), RunError> {
+        self.now = now;
+        self.deliver(now)?;
+        while let Some(event) = self.events.pop_due(now) {
+            self.handle(now, event.payload)?;
+        }
+        self.admit_arrivals(now)
+    }
+
+    /// Brings outcomes up to `now` to whoever waits for them.
+    fn deliver(&mut self, now: SimTime) -> Result<(), RunError> {
+        let waits = self.waits_for_completions();
+        let mut ears = Ears {
+            observer: self.observer,
+            outcomes: &mut self.outcomes,
+        };
+        if let Some(prefill) = &mut self.prefill {
+            prefill.advance_due(now, &mut ears)?;
+        }
+        if self.decode.needs.kv || self.decode.needs.progress {
+            self.decode.advance_all(Limit::Before(now), &mut ears)?;
+        } else if waits {
+            self.decode.advance_due(now, &mut ears)?;
+        }
+        self.settle(now)
+    }
+
+    /// Advances every engine and settles what it says.
+    pub(crate) fn advance_all(&mut self, limit: Limit) -> Result<(), RunError> {
+        let mut ears = Ears {
+            observer: self.observer,
+            outcomes: &mut self.outcomes,
+        };
+        if let Some(prefill) = &mut self.prefill {
+            prefill.advance_all(limit, &mut ears)?;
+        }
+        self.decode.advance_all(limit, &mut ears)?;
+        self.settle(limit.instant())
+    }
+
+    /// Advances one engine to before `now` and settles what it says.
+    pub(crate) fn advance_worker(
+        &mut self,
+        pool: Pool,
+        now: SimTime,
+        worker: WorkerId,
+    ) -> Result<(), RunError> {
+        let fleet = match pool {
+            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
+            Pool::Decode => &mut self.decode,
+        };
+        let mut ears = Ears {
+            observer: self.observer,
+            outcomes: &mut self.outcomes,
+        };
+        fleet.advance(worker, Limit::Before(now), &mut ears)?;
+        self.settle(now)
+    }
+
+    /// Acts on outcomes, in the one order of an instant. Acting may make
+    /// engines run, hence report more.
+    fn settle(&mut self, now: SimTime) -> Result<(), RunError> {
+        let mut batch = std::mem::take(&mut self.spare_outcomes);
+        while !self.outcomes.is_empty() {
+            std::mem::swap(&mut batch, &mut self.outcomes);
+            sort_by_instant(&mut batch);
+            for outcome in batch.drain(..) {
+                self.act(now, &outcome)?;
+            }
+        }
+        self.spare_outcomes = batch;
+        for pool in [Pool::Prefill, Pool::Decode] {
+            self.bury(pool, now)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, now: SimTime, outcome: &Outcome) -> Result<(), RunError> {
+        let (pool, at) = (outcome.worker.pool, outcome.stamp.at);
+        match outcome.kind {
+            OutcomeKind::FirstToken { request, last } => {
+                if pool == Pool::Decode
+                    && let Some(record) = self.in_flight.get_mut(request)
+                {
+                    record.first_token = Some(at);
+                }
+                if last {
+                    return Ok(());
+                }
+                self.tell_router(pool, at, RouterEvent::PrefillDone(request))
+            }
+            OutcomeKind::Completed { request } => self.completed(outcome, request),
+            OutcomeKind::Kv { .. } if !self.spec.kv_event_lag.is_zero() => {
+                let known = at.saturating_add(self.spec.kv_event_lag);
+                self.push(known.max(now), Event::Kv { outcome: *outcome });
+                Ok(())
+            }
+            OutcomeKind::Kv { change } => {
+                self.tell_router(pool, at, RouterEvent::Kv(outcome.worker.id, change))
+            }
+        }
+    }
+
+    fn bury(&mut self, pool: Pool, now: SimTime) -> Result<(), RunError> {
+        if pool == Pool::Prefill && self.prefill.is_none() {
+            return Ok(());
+        }
+        for worker in self.fleet(pool).take_gone() {
+            self.tell_router(pool, now, RouterEvent::WorkerGone(worker))?;
+        }
+        Ok(())
+    }
+
+    fn completed(&mut self, outcome: &Outcome, request: RequestId) -> Result<(), RunError> {
+        let (pool, at) = (outcome.worker.pool, outcome.stamp.at);
+        if pool == Pool::Prefill {
+            self.tell_router(pool, at, RouterEvent::Completed(request))?;
+            return self.hand_off(at, request);
+        }
+        if let Some(record) = self.in_flight.remove(request)
+            && let Some(scaler) = &mut self.scaler
+        {
+            scaler.traffic.completed(at, &record);
+        }
+        self.workload.on_complete(at, request);
+        self.tell_router(pool, at, RouterEvent::Completed(request))
+    }
+
+    /// A prompt is computed; its KV goes to the decode pool.
+    fn hand_off(&mut self, now: SimTime, request: RequestId) -> Result<(), RunError> {
+        let transfer = self.spec.deployment.transfer;
+        if transfer.is_free() {
+            return self.route(Pool::Decode, now, request);
+        }
+        let Some(record) = self.in_flight.get_mut(request) else {
+            return Ok(());
+        };
+        let prompt = record.prompt.clone();
+        let mut tokens = prompt.tokens();
+        let mut to = None;
+        if transfer.timing() == TransferTiming::DestinationMissing {
+            let dispatch = self.choose_destination(now, request)?;
+            if let Some(worker) = dispatch {
+                let resident = self
+                    .decode
+                    .engine(worker)
+                    .map_or(0, |engine| engine.resident_tokens(&prompt));
+                tokens -= resident.min(tokens);
+                to = Some(worker);
+            }
+        }
+        let delay = transfer.delay(tokens)?;
+        if self.spec.quirks.has(Quirk::TransferFreesSlot) {
+            self.slots_lent += 1;
+        }
+        self.push(now.saturating_add(delay), Event::Handoff { request, to });
+        Ok(())
+    }
+
+    /// Lets the decode router choose before the transfer starts.
+    fn choose_destination(
+        &mut self,
+        now: SimTime,
+        request: RequestId,
+    ) -> Result<Option<WorkerId>, RunError> {
+        let mut chosen = std::mem::take(&mut self.dispatches);
+        self.offer(Pool::Decode, now, request, &mut chosen)?;
+        let own = chosen
+            .iter()
+            .position(|dispatch| dispatch.request == request);
+        let worker = own.map(|index| chosen.remove(index).worker);
+        self.carry_out(Pool::Decode, now, chosen)?;
+        Ok(worker)
+    }
+
+    fn handle(&mut self, now: SimTime, event: Event) -> Result<(), RunError> {
+        match event {
+            Event::Ready { pool, worker } => {
+                let fleet = match pool {
+                    Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
+                    Pool::Decode => &mut self.decode,
+                };
+                let profile = *fleet.profile();
+                if fleet.ready(now, worker, self.observer) {
+                    self.last_event = self.last_event.max(now);
+                    self.tell_router(pool, now, RouterEvent::WorkerReady(worker, profile))?;
+                }
+            }
+            Event::Handoff { request, to } => {
+                self.last_event = self.last_event.max(now);
+                if self.spec.quirks.has(Quirk::TransferFreesSlot) {
+                    self.slots_lent -= 1;
+                }
+                match to {
+                    Some(worker) => self.send(Pool::Decode, now, request, worker)?,
+                    None => self.route(Pool::Decode, now, request)?,
+                }
+            }
+            Event::Kv { outcome } => {
+                if let OutcomeKind::Kv { change } = outcome.kind {
+                    let event = RouterEvent::Kv(outcome.worker.id, change);
+                    self.tell_router(outcome.worker.pool, now, event)?;
+                }
+            }
+            Event::Sample => self.sample(now)?,
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, now: SimTime) -> Result<(), RunError> {
+        self.advance_all(Limit::Before(now))?;
+        if let Some(prefill) = &self.prefill {
+            prefill.sample_load(now, self.observer);
+        }
+        self.decode.sample_load(now, self.observer);
+        if let Some(interval) = self.spec.load_sampling {
+            self.push(now.saturating_add(interval), Event::Sample);
+        }
+        Ok(())
+    }
+
+    fn admit_arrivals(&mut self, now: SimTime) -> Result<(), RunError> {
+        loop {
+            let slots = self.free_slots();
+            if slots == 0 {
+                return Ok(());
+            }
+            let mut arrivals = std::mem::take(&mut self.arrivals);
+            self.workload.release(now, slots, &mut arrivals)?;
+            let released = !arrivals.is_empty();
+            for arrival in arrivals.drain(..) {
+                self.last_event = self.last_event.max(now);
+                self.arrive(now, arrival)?;
+            }
+            self.arrivals = arrivals;
+            if !released {
+                return Ok(());
+            }
+        }
+    }
+
+    fn arrive(&mut self, now: SimTime, arrival: Arrival) -> Result<(), RunError> {
+        self.observer.arrived(&arrival);
+        let (tokens, output) = (arrival.prompt.tokens(), arrival.output_tokens);
+        let entry = if self.prefill.is_some() {
+            Pool::Prefill
+        } else {
+            Pool::Decode
+        };
+        let possible = match entry {
+            Pool::Prefill => self
+                .engines
+                .check(Pool::Decode, tokens, output)
+                .and_then(|()| self.engines.check(Pool::Prefill, tokens, 1)),
+            Pool::Decode => self.engines.check(Pool::Decode, tokens, output),
+        };
+        if let Err(why) = possible {
+            self.observer.rejected(now, arrival.id, why);
+            self.workload.on_complete(now, arrival.id);
+            return Ok(());
+        }
+        let id = arrival.id;
+        let record = Record {
+            arrived: arrival.at,
+            first_token: None,
+            prompt: arrival.prompt,
+            output_tokens: output,
+            session: arrival.origin.session,
+            priority: arrival.priority,
+        };
+        self.in_flight.insert(id, record);
+        self.route(entry, now, id)
+    }
+
+    /// Offers a request to the router of `pool` and carries out what it says.
+    fn route(&mut self, pool: Pool, now: SimTime, request: RequestId) -> Result<(), RunError> {
+        let mut dispatches = std::mem::take(&mut self.dispatches);
+        self.offer(pool, now, request, &mut dispatches)?;
+        self.carry_out(pool, now, dispatches)
+    }
+
+    fn offer(
+        &mut self,
+        pool: Pool,
+        now: SimTime,
+        id: RequestId,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<(), RunError> {
+        let Some(record) = self.in_flight.get_mut(id) else {
+            return Ok(());
+        };
+        let request = RoutingRequest {
+            id,
+            session: record.session,
+            prompt: record.prompt.clone(),
+            priority: record.priority,
+        };
+        self.fleet(pool).router.arrive(now, &request, out)?;
+        Ok(())
+    }
+
+    /// Tells the router of `pool` something and carries out what it says.
+    pub(crate) fn tell_router(
+        &mut self,
+        pool: Pool,
+        now: SimTime,
+        event: RouterEvent,
+    ) -> Result<(), RunError> {
+        let needs = self.fleet(pool).needs;
+        let wanted = match event {
+            RouterEvent::PrefillDone(_) | RouterEvent::Completed(_) => needs.progress,
+            RouterEvent::Kv(..) => needs.kv,
+            _ => true,
+        };
+        if !wanted {
+            return Ok(());
+        }
+        let mut dispatches = std::mem::take(&mut self.dispatches);
+        self.fleet(pool).router.on(now, event, &mut dispatches)?;
+        self.carry_out(pool, now, dispatches)
+    }
+
+    fn carry_out(
+        &mut self,
+        pool: Pool,
+        now: SimTime,
+        mut dispatches: Vec<Dispatch>,
+    ) -> Result<(), RunError> {
+        for dispatch in dispatches.drain(..) {
+            self.observer.dispatched(now, pool, &dispatch);
+            let scores = pool == Pool::Prefill || self.prefill.is_none();
+            if let (Some(overlap), Some(scaler), true) =
+                (dispatch.overlap, &mut self.scaler, scores)
+            {
+                scaler.traffic.routed(overlap.blocks, overlap.isl_blocks);
+            }
+            self.send(pool, now, dispatch.request, dispatch.worker)?;
+        }
+        self.dispatches = dispatches;
+        Ok(())
+    }
+
+    /// Hands a request to a worker's engine.
+    fn send(
+        &mut self,
+        pool: Pool,
+        now: SimTime,
+        id: RequestId,
+        worker: WorkerId,
+    ) -> Result<(), RunError> {
+        let Some(record) = self.in_flight.get_mut(id) else {
+            return Ok(());
+        };
+        let output_tokens = match pool {
+            Pool::Prefill => 1,
+            Pool::Decode => record.output_tokens,
+        };
+        let request = EngineRequest {
+            id,
+            prompt: record.prompt.clone(),
+            output_tokens,
+        };
+        let fleet = match pool {
+            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
+            Pool::Decode => &mut self.decode,
+        };
+        let mut ears = Ears {
+            observer: self.observer,
+            outcomes: &mut self.outcomes,
+        };
+        fleet.advance(worker, Limit::Before(now), &mut ears)?;
+        let admission = fleet
+            .engine(worker)
+            .map(|engine| engine.accept(now, request));
+        match admission {
+            Some(Admission::Queued) => Ok(()),
+            Some(Admission::Rejected(why)) => {
+                self.in_flight.remove(id);
+                self.observer.rejected(now, id, why);
+                self.workload.on_complete(now, id);
+                self.tell_router(pool, now, RouterEvent::Completed(id))
+            }
+            None => Err(sim_api::RouterError::Inconsistent(format!(
+                "request {} was sent to {pool} worker {}, which is gone",
+                id.0, worker.0
+            ))
+            .into()),
+        }
+    }
+}
