@@ -1,0 +1,4 @@
+//! Integration tests of the run loop with toy parts.
+
+mod flows;
+mod toy;
