@@ -37,3 +37,20 @@ impl PerfTables {
         })
     }
 }
+
+fn load(
+    file: &str,
+    contents: &[u8],
+    sku: &str,
+    backend: &str,
+) -> Result<Arc<PerfTables>, TableError> {
+    let tables = PerfTables::unpack(file, contents)?;
+    if (tables.sku(), tables.backend()) != (sku, backend) {
+        return Err(TableError::Mismatch {
+            file: file.to_owned(),
+            found: format!("{} with {}", tables.sku(), tables.backend()),
+            wanted: format!("{sku} with {backend}"),
+        });
+    }
+    Ok(Arc::new(tables))
+}

@@ -66,4 +66,16 @@ pub enum TableError {
         /// The structure that was to be built.
         what: &'static str,
     },
+    /// A slice of one layout for a table of another.
+    #[error("{table}: a slice of another layout")]
+    WrongLayout {
+        /// The table.
+        table: &'static str,
+    },
+    /// More data than a packed file can hold.
+    #[error("{bytes} bytes of tables are more than a packed file can hold (64 MiB)")]
+    TooLarge {
+        /// Bytes before compression.
+        bytes: usize,
+    },
 }

@@ -7,6 +7,8 @@ use super::TableError;
 /// Most axes a grid can have.
 const AXES_MAX: usize = 3;
 
+const UNSORTED: TableError = TableError::Unsorted { what: "grid" };
+
 /// A nested map from axis keys (outer to inner) to latencies in ms, stored as columns.
 ///
 /// Keys under one parent ascend strictly; every branch has at least one leaf; latencies are finite and not negative.
@@ -55,9 +57,8 @@ impl Grid {
         axes: usize,
         cells: impl IntoIterator<Item = (impl AsRef<[u32]>, f64)>,
     ) -> Result<Self, TableError> {
-        let unsorted = || TableError::Unsorted { what: "grid" };
         if axes == 0 || axes > AXES_MAX {
-            return Err(unsorted());
+            return Err(UNSORTED);
         }
         let mut keys: Vec<Vec<u32>> = vec![Vec::new(); axes];
         let mut starts: Vec<Vec<u32>> = vec![Vec::new(); axes];
@@ -67,7 +68,7 @@ impl Grid {
         for (key, value) in cells {
             let key = key.as_ref();
             if key.len() != axes || (!previous.is_empty() && previous.as_slice() >= key) {
-                return Err(unsorted());
+                return Err(UNSORTED);
             }
             if !value.is_finite() || value < 0.0 {
                 return Err(TableError::BadLatency { what: "grid" });
@@ -80,7 +81,7 @@ impl Grid {
                 .unwrap_or(0);
             for axis in fork..axes {
                 if axis > fork || previous.is_empty() && axis > 0 {
-                    let node = u32::try_from(keys[axis].len()).map_err(|_| unsorted())?;
+                    let node = u32::try_from(keys[axis].len()).map_err(|_| UNSORTED)?;
                     starts[axis].push(node);
                 }
                 keys[axis].push(key[axis]);
@@ -90,10 +91,10 @@ impl Grid {
             previous.extend_from_slice(key);
         }
         if values.is_empty() {
-            return Err(unsorted());
+            return Err(UNSORTED);
         }
         for axis in 0..axes {
-            let nodes = u32::try_from(keys[axis].len()).map_err(|_| unsorted())?;
+            let nodes = u32::try_from(keys[axis].len()).map_err(|_| UNSORTED)?;
             starts[axis].push(nodes);
         }
         let levels = keys
@@ -106,6 +107,44 @@ impl Grid {
             .collect();
         Ok(Self {
             levels,
+            values: values.into(),
+        })
+    }
+
+    /// A grid from the keys of every branch, outermost axis first, and its latencies. There are as many branches on an
+    /// axis as keys on the one outside it, and the keys of each ascend strictly.
+    pub(super) fn from_branches(
+        axes: &[Vec<&[u32]>],
+        values: Vec<f64>,
+    ) -> Result<Self, TableError> {
+        let mut parents = 1;
+        let mut levels = Vec::with_capacity(axes.len());
+        for branches in axes {
+            let mut keys = Vec::new();
+            let mut starts = vec![0];
+            for branch in branches {
+                keys.extend_from_slice(branch);
+                starts.push(u32::try_from(keys.len()).map_err(|_| UNSORTED)?);
+            }
+            let ascending =
+                |branch: &&[u32]| !branch.is_empty() && branch.is_sorted_by(|a, b| a < b);
+            if branches.len() != parents || !branches.iter().all(ascending) {
+                return Err(UNSORTED);
+            }
+            parents = keys.len();
+            levels.push(Level {
+                keys: keys.into(),
+                starts: starts.into(),
+            });
+        }
+        if levels.is_empty() || levels.len() > AXES_MAX || parents != values.len() {
+            return Err(UNSORTED);
+        }
+        if !values.iter().all(|v| v.is_finite() && *v >= 0.0) {
+            return Err(TableError::BadLatency { what: "grid" });
+        }
+        Ok(Self {
+            levels: levels.into(),
             values: values.into(),
         })
     }

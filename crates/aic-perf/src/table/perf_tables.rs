@@ -2,7 +2,7 @@
 
 use super::keys::{AttentionKey, MlaModuleKey, MoeShape};
 use super::table_id::Layout;
-use super::{Curve, Grid, SiteTable, SliceKey, Slices, TableId};
+use super::{Curve, Grid, SiteTable, SliceKey, Slices, TableError, TableId};
 
 /// Tables below this number are site tables, those from it on grids.
 const FIRST_GRID: usize = TableId::Computescale as usize;
@@ -20,6 +20,17 @@ pub struct Source {
     pub rows: u32,
 }
 
+/// A slice of any table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Slice {
+    /// Of [`TableId::Gemm`].
+    Sites(SiteTable),
+    /// Of the tables over two or three axes.
+    Grid(Grid),
+    /// Of the tables over one axis.
+    Curve(Curve),
+}
+
 /// Every measured table of one GPU and one framework, with where it came from. Latencies are milliseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PerfTables {
@@ -35,6 +46,57 @@ pub struct PerfTables {
 }
 
 impl PerfTables {
+    /// No tables yet, to be filled with [`PerfTables::insert`].
+    #[must_use]
+    pub fn new(sku: String, backend: String, version: String) -> Self {
+        Self {
+            sku,
+            backend,
+            version,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a slice; the first one with a key stays. Gives back whether this was it.
+    ///
+    /// # Errors
+    /// [`TableError::WrongLayout`] if the slice or its key is not of the table's kind.
+    pub fn insert(
+        &mut self,
+        table: TableId,
+        key: SliceKey,
+        slice: Slice,
+    ) -> Result<bool, TableError> {
+        let parts = (key.names().len(), key.numbers().len());
+        match (table.layout(), slice) {
+            _ if parts != table.key_parts() => {}
+            (Layout::Sites, Slice::Sites(sites)) => return Ok(self.gemm.insert(key, sites)),
+            (Layout::Grid(axes), Slice::Grid(grid)) if grid.axes() == axes => {
+                return Ok(self.grids[table as usize - FIRST_GRID].insert(key, grid));
+            }
+            (Layout::Curve, Slice::Curve(curve)) => {
+                return Ok(self.curves[table as usize - FIRST_CURVE].insert(key, curve));
+            }
+            _ => {}
+        }
+        Err(TableError::WrongLayout {
+            table: table.name(),
+        })
+    }
+
+    /// Notes a source table.
+    pub fn add_source(&mut self, source: Source) {
+        self.sources.push(source);
+    }
+
+    /// Notes that a spread of tokens over experts was measured in a number format.
+    pub fn add_moe_distribution(&mut self, dtype: String, distribution: String) {
+        let pair = (dtype, distribution);
+        if let Err(at) = self.moe_distributions.binary_search(&pair) {
+            self.moe_distributions.insert(at, pair);
+        }
+    }
+
     /// Name of the GPU, such as `h200_sxm`.
     #[must_use]
     pub fn sku(&self) -> &str {
@@ -224,14 +286,6 @@ impl PerfTables {
 
     pub(super) fn curve_table(&self, table: TableId) -> &Slices<Curve> {
         &self.curves[table as usize - FIRST_CURVE]
-    }
-
-    pub(super) fn grid_table_mut(&mut self, table: TableId) -> &mut Slices<Grid> {
-        &mut self.grids[table as usize - FIRST_GRID]
-    }
-
-    pub(super) fn curve_table_mut(&mut self, table: TableId) -> &mut Slices<Curve> {
-        &mut self.curves[table as usize - FIRST_CURVE]
     }
 }
 

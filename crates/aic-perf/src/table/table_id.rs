@@ -102,6 +102,21 @@ impl TableId {
         }
     }
 
+    /// How many names and how many whole numbers a slice's key has.
+    pub(crate) const fn key_parts(self) -> (usize, usize) {
+        match self {
+            Self::Gemm | Self::Computescale | Self::ScaleMatrix | Self::GenerationMla => (1, 0),
+            Self::ContextAttention => (2, 3),
+            Self::GenerationAttention => (1, 3),
+            Self::ContextMla => (2, 0),
+            Self::MlaContextModule => (3, 1),
+            Self::MlaGenerationModule | Self::MlaBmm => (2, 1),
+            Self::Moe | Self::MoeLowLatency => (2, 6),
+            Self::CustomAllreduce => (0, 1),
+            Self::Nccl => (1, 1),
+        }
+    }
+
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|id| *id as u8 == number)
     }
