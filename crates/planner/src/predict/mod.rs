@@ -10,6 +10,7 @@
 //! | `arima` | automatic ARIMA by stepwise AIC | Hyndman & Khandakar, *J. Stat. Softw.* 27(3), 2008 |
 //! | `prophet` | piecewise linear trend with sparse changes | Taylor & Letham, *The American Statistician* 72(1), 2018 |
 
+mod arima;
 mod constant;
 mod history;
 mod kalman;

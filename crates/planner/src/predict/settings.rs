@@ -1,5 +1,6 @@
 //! Which predictor to build, and with what settings.
 
+use super::arima::Arima;
 use super::constant::Constant;
 use super::kalman::Kalman;
 use super::predictor::{Predictor, Space};
@@ -97,8 +98,7 @@ pub fn build_predictor(settings: &PredictorSettings) -> Box<dyn Predictor> {
     };
     match settings.kind {
         PredictorKind::Kalman => Box::new(Kalman::new(settings.kalman, space)),
-        PredictorKind::Constant | PredictorKind::Arima | PredictorKind::Prophet => {
-            Box::<Constant>::default()
-        }
+        PredictorKind::Arima => Box::new(Arima::new(space)),
+        PredictorKind::Constant | PredictorKind::Prophet => Box::<Constant>::default(),
     }
 }
