@@ -1,25 +1,38 @@
 //! Developer tasks: `cargo xtask TASK`.
 
+#[cfg(feature = "perf-data")]
+mod perf_data;
 mod tidy;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-/// Developer tasks of dynosim.
+/// Developer tasks of the workspace.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask")]
-struct Cli {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Debug, Subcommand)]
+#[command(name = "xtask")]
 enum Task {
-    /// Check crate edges, file lengths, file heads and licences
+    /// Check crate edges, file lengths, file heads and licences.
     Tidy,
+    /// Pack the published measurements into the table files of aic-perf.
+    #[cfg(feature = "perf-data")]
+    PerfData(perf_data::Args),
+    /// Pack the published measurements (needs a build with `--features perf-data`).
+    #[cfg(not(feature = "perf-data"))]
+    PerfData {
+        /// Whatever the task takes in a build that has it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+    match Task::parse() {
         Task::Tidy => tidy::run(),
+        #[cfg(feature = "perf-data")]
+        Task::PerfData(args) => perf_data::run(&args),
+        #[cfg(not(feature = "perf-data"))]
+        Task::PerfData { rest } => anyhow::bail!(
+            "this build has no Parquet reader; run `cargo run --release -p xtask --features perf-data -- perf-data {}`",
+            rest.join(" ")
+        ),
     }
 }

@@ -27,6 +27,7 @@ mod digest;
 mod fleet;
 mod in_flight;
 mod outcome;
+mod requests;
 mod run;
 mod scaling;
 mod spec;

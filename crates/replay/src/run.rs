@@ -1,17 +1,16 @@
 //! The loop of a run.
 
 use sim_api::{
-    Admission, Arrival, Dispatch, EngineFactory, EngineRequest, Limit, Observer, Pool, Quirk,
-    RequestId, Router, RouterEvent, RoutingRequest, RunEnd, ScalingPolicy, Watch, WorkerId,
-    Workload,
+    Arrival, Dispatch, EngineFactory, Limit, Observer, Pool, Quirk, Router, RouterEvent, RunEnd,
+    ScalingPolicy, Watch, WorkerId, Workload,
 };
 use sim_core::{EventQueue, SimTime};
 
 use crate::fleet::{Ears, Fleet, FleetSpec};
-use crate::in_flight::{InFlight, Record};
+use crate::in_flight::InFlight;
 use crate::outcome::{Outcome, OutcomeKind, sort_by_instant};
 use crate::scaling::Autoscaler;
-use crate::spec::{PoolSpec, RunError, RunSpec, TransferTiming};
+use crate::spec::{PoolSpec, RunError, RunSpec};
 
 /// The parts of a run.
 pub struct Parts<'a> {
@@ -59,7 +58,7 @@ impl Event {
 /// A run in progress.
 pub struct Simulation<'a> {
     pub(crate) spec: RunSpec,
-    workload: Box<dyn Workload>,
+    pub(crate) workload: Box<dyn Workload>,
     pub(crate) engines: &'a dyn EngineFactory,
     pub(crate) observer: &'a mut dyn Observer,
     pub(crate) prefill: Option<Fleet>,
@@ -68,11 +67,11 @@ pub struct Simulation<'a> {
     pub(crate) events: EventQueue<Event>,
     pub(crate) in_flight: InFlight,
     /// Requests between the pools whose slot is free meanwhile.
-    slots_lent: usize,
-    outcomes: Vec<Outcome>,
+    pub(crate) slots_lent: usize,
+    pub(crate) outcomes: Vec<Outcome>,
     spare_outcomes: Vec<Outcome>,
-    arrivals: Vec<Arrival>,
-    dispatches: Vec<Dispatch>,
+    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) dispatches: Vec<Dispatch>,
     now: SimTime,
     /// The last arrival, hand-off, worker start; pass ends are the fleets'.
     pub(crate) last_event: SimTime,
@@ -237,7 +236,7 @@ impl<'a> Simulation<'a> {
         Ok(self.in_flight.len() == 0 && self.workload.next_arrival()?.is_none())
     }
 
-    fn free_slots(&self) -> usize {
+    pub(crate) fn free_slots(&self) -> usize {
         match self.spec.concurrency {
             None => usize::MAX,
             Some(cap) => (cap + self.slots_lent).saturating_sub(self.in_flight.len()),
@@ -385,68 +384,6 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    fn completed(&mut self, outcome: &Outcome, request: RequestId) -> Result<(), RunError> {
-        let (pool, at) = (outcome.worker.pool, outcome.stamp.at);
-        if pool == Pool::Prefill {
-            self.tell_router(pool, at, RouterEvent::Completed(request))?;
-            return self.hand_off(at, request);
-        }
-        if let Some(record) = self.in_flight.remove(request)
-            && let Some(scaler) = &mut self.scaler
-        {
-            scaler.traffic.completed(at, &record);
-        }
-        self.workload.on_complete(at, request);
-        self.tell_router(pool, at, RouterEvent::Completed(request))
-    }
-
-    /// A prompt is computed; its KV goes to the decode pool.
-    fn hand_off(&mut self, now: SimTime, request: RequestId) -> Result<(), RunError> {
-        let transfer = self.spec.deployment.transfer;
-        if transfer.is_free() {
-            return self.route(Pool::Decode, now, request);
-        }
-        let Some(record) = self.in_flight.get_mut(request) else {
-            return Ok(());
-        };
-        let prompt = record.prompt.clone();
-        let mut tokens = prompt.tokens();
-        let mut to = None;
-        if transfer.timing() == TransferTiming::DestinationMissing {
-            let dispatch = self.choose_destination(now, request)?;
-            if let Some(worker) = dispatch {
-                let resident = self
-                    .decode
-                    .engine(worker)
-                    .map_or(0, |engine| engine.resident_tokens(&prompt));
-                tokens -= resident.min(tokens);
-                to = Some(worker);
-            }
-        }
-        let delay = transfer.delay(tokens)?;
-        if self.spec.quirks.has(Quirk::TransferFreesSlot) {
-            self.slots_lent += 1;
-        }
-        self.push(now.saturating_add(delay), Event::Handoff { request, to });
-        Ok(())
-    }
-
-    /// Lets the decode router choose before the transfer starts.
-    fn choose_destination(
-        &mut self,
-        now: SimTime,
-        request: RequestId,
-    ) -> Result<Option<WorkerId>, RunError> {
-        let mut chosen = std::mem::take(&mut self.dispatches);
-        self.offer(Pool::Decode, now, request, &mut chosen)?;
-        let own = chosen
-            .iter()
-            .position(|dispatch| dispatch.request == request);
-        let worker = own.map(|index| chosen.remove(index).worker);
-        self.carry_out(Pool::Decode, now, chosen)?;
-        Ok(worker)
-    }
-
     fn handle(&mut self, now: SimTime, event: Event) -> Result<(), RunError> {
         match event {
             Event::Ready { pool, worker } => {
@@ -491,174 +428,5 @@ impl<'a> Simulation<'a> {
             self.push(now.saturating_add(interval), Event::Sample);
         }
         Ok(())
-    }
-
-    fn admit_arrivals(&mut self, now: SimTime) -> Result<(), RunError> {
-        loop {
-            let slots = self.free_slots();
-            if slots == 0 {
-                return Ok(());
-            }
-            let mut arrivals = std::mem::take(&mut self.arrivals);
-            self.workload.release(now, slots, &mut arrivals)?;
-            let released = !arrivals.is_empty();
-            for arrival in arrivals.drain(..) {
-                self.last_event = self.last_event.max(now);
-                self.arrive(now, arrival)?;
-            }
-            self.arrivals = arrivals;
-            if !released {
-                return Ok(());
-            }
-        }
-    }
-
-    fn arrive(&mut self, now: SimTime, arrival: Arrival) -> Result<(), RunError> {
-        self.observer.arrived(&arrival);
-        let (tokens, output) = (arrival.prompt.tokens(), arrival.output_tokens);
-        let entry = if self.prefill.is_some() {
-            Pool::Prefill
-        } else {
-            Pool::Decode
-        };
-        let possible = match entry {
-            Pool::Prefill => self
-                .engines
-                .check(Pool::Decode, tokens, output)
-                .and_then(|()| self.engines.check(Pool::Prefill, tokens, 1)),
-            Pool::Decode => self.engines.check(Pool::Decode, tokens, output),
-        };
-        if let Err(why) = possible {
-            self.observer.rejected(now, arrival.id, why);
-            self.workload.on_complete(now, arrival.id);
-            return Ok(());
-        }
-        let id = arrival.id;
-        let record = Record {
-            arrived: arrival.at,
-            first_token: None,
-            prompt: arrival.prompt,
-            output_tokens: output,
-            session: arrival.origin.session,
-            priority: arrival.priority,
-        };
-        self.in_flight.insert(id, record);
-        self.route(entry, now, id)
-    }
-
-    /// Offers a request to the router of `pool` and carries out what it says.
-    fn route(&mut self, pool: Pool, now: SimTime, request: RequestId) -> Result<(), RunError> {
-        let mut dispatches = std::mem::take(&mut self.dispatches);
-        self.offer(pool, now, request, &mut dispatches)?;
-        self.carry_out(pool, now, dispatches)
-    }
-
-    fn offer(
-        &mut self,
-        pool: Pool,
-        now: SimTime,
-        id: RequestId,
-        out: &mut Vec<Dispatch>,
-    ) -> Result<(), RunError> {
-        let Some(record) = self.in_flight.get_mut(id) else {
-            return Ok(());
-        };
-        let request = RoutingRequest {
-            id,
-            session: record.session,
-            prompt: record.prompt.clone(),
-            priority: record.priority,
-        };
-        self.fleet(pool).router.arrive(now, &request, out)?;
-        Ok(())
-    }
-
-    /// Tells the router of `pool` something and carries out what it says.
-    pub(crate) fn tell_router(
-        &mut self,
-        pool: Pool,
-        now: SimTime,
-        event: RouterEvent,
-    ) -> Result<(), RunError> {
-        let needs = self.fleet(pool).needs;
-        let wanted = match event {
-            RouterEvent::PrefillDone(_) | RouterEvent::Completed(_) => needs.progress,
-            RouterEvent::Kv(..) => needs.kv,
-            _ => true,
-        };
-        if !wanted {
-            return Ok(());
-        }
-        let mut dispatches = std::mem::take(&mut self.dispatches);
-        self.fleet(pool).router.on(now, event, &mut dispatches)?;
-        self.carry_out(pool, now, dispatches)
-    }
-
-    fn carry_out(
-        &mut self,
-        pool: Pool,
-        now: SimTime,
-        mut dispatches: Vec<Dispatch>,
-    ) -> Result<(), RunError> {
-        for dispatch in dispatches.drain(..) {
-            self.observer.dispatched(now, pool, &dispatch);
-            let scores = pool == Pool::Prefill || self.prefill.is_none();
-            if let (Some(overlap), Some(scaler), true) =
-                (dispatch.overlap, &mut self.scaler, scores)
-            {
-                scaler.traffic.routed(overlap.blocks, overlap.isl_blocks);
-            }
-            self.send(pool, now, dispatch.request, dispatch.worker)?;
-        }
-        self.dispatches = dispatches;
-        Ok(())
-    }
-
-    /// Hands a request to a worker's engine.
-    fn send(
-        &mut self,
-        pool: Pool,
-        now: SimTime,
-        id: RequestId,
-        worker: WorkerId,
-    ) -> Result<(), RunError> {
-        let Some(record) = self.in_flight.get_mut(id) else {
-            return Ok(());
-        };
-        let output_tokens = match pool {
-            Pool::Prefill => 1,
-            Pool::Decode => record.output_tokens,
-        };
-        let request = EngineRequest {
-            id,
-            prompt: record.prompt.clone(),
-            output_tokens,
-        };
-        let fleet = match pool {
-            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-            Pool::Decode => &mut self.decode,
-        };
-        let mut ears = Ears {
-            observer: self.observer,
-            outcomes: &mut self.outcomes,
-        };
-        fleet.advance(worker, Limit::Before(now), &mut ears)?;
-        let admission = fleet
-            .engine(worker)
-            .map(|engine| engine.accept(now, request));
-        match admission {
-            Some(Admission::Queued) => Ok(()),
-            Some(Admission::Rejected(why)) => {
-                self.in_flight.remove(id);
-                self.observer.rejected(now, id, why);
-                self.workload.on_complete(now, id);
-                self.tell_router(pool, now, RouterEvent::Completed(id))
-            }
-            None => Err(sim_api::RouterError::Inconsistent(format!(
-                "request {} was sent to {pool} worker {}, which is gone",
-                id.0, worker.0
-            ))
-            .into()),
-        }
     }
 }

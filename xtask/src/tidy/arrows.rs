@@ -42,8 +42,11 @@ const TOOLS: &[&str] = &["benches", "xtask"];
 pub(crate) fn metadata(root: &Path, dependencies: bool) -> Result<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version", "1", "--locked", "--offline"]);
-    if !dependencies {
+    command.args(["metadata", "--format-version", "1", "--locked"]);
+    if dependencies {
+        // Packages for other systems are not linked here and need not be fetched.
+        command.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    } else {
         command.arg("--no-deps");
     }
     let output = command
