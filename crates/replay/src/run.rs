@@ -1,8 +1,8 @@
 //! The loop of a run.
 
 use sim_api::{
-    Arrival, Dispatch, EngineFactory, Limit, Observer, Pool, Quirk, Router, RouterEvent, RunEnd,
-    ScalingPolicy, Watch, WorkerId, Workload,
+    Arrival, Dispatch, EngineFactory, Limit, Observer, Pool, Quirk, RequestId, Router, RouterEvent,
+    RunEnd, ScalingPolicy, Watch, WorkerId, Workload,
 };
 use sim_core::{EventQueue, SimTime};
 
