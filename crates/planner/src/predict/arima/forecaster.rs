@@ -14,7 +14,7 @@ const VALUES_PER_UPDATE_ITERATION: usize = 10;
 
 /// Chooses an order once, then follows the series by refining the parameters.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Arima {
+pub(in crate::predict) struct Arima {
     idle: IdleFilter,
     requested: Space,
     /// Values as observed, at least 0.
@@ -33,7 +33,7 @@ struct Fitted {
 
 impl Arima {
     /// A predictor without values; `space` is where the first fit is tried.
-    pub(in super::super) fn new(space: Space) -> Self {
+    pub(in crate::predict) fn new(space: Space) -> Self {
         Self {
             idle: IdleFilter::default(),
             requested: space,

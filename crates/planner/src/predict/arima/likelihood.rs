@@ -155,8 +155,8 @@ impl Filter {
         for i in 0..n {
             let gain = with_observation[i] / variance;
             self.mean[i] += gain * error;
-            for j in 0..n {
-                self.cov[i][j] -= gain * with_observation[j];
+            for (entry, w) in self.cov[i][..n].iter_mut().zip(&with_observation) {
+                *entry -= gain * w;
             }
         }
         (error, variance)
@@ -212,8 +212,9 @@ fn solve(system: &mut [[f64; MAX_ARMA]; MAX_ARMA], right: &mut [f64; MAX_ARMA], 
         right.swap(k, pivot);
         for i in k + 1..n {
             let factor = system[i][k] / system[k][k];
-            for j in k..n {
-                system[i][j] -= factor * system[k][j];
+            let pivot_row = system[k];
+            for (entry, above) in system[i][k..n].iter_mut().zip(&pivot_row[k..n]) {
+                *entry -= factor * above;
             }
             right[i] -= factor * right[k];
         }

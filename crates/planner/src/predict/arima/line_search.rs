@@ -282,7 +282,8 @@ mod tests {
     #[test]
     fn accepted_step_decreases_enough() {
         // Functions of the paper's own kind: a steep valley, a flat start and a far minimum.
-        let functions: [(fn(f64) -> f64, fn(f64) -> f64); 3] = [
+        type Function = fn(f64) -> f64;
+        let functions: [(Function, Function); 3] = [
             (
                 |s| -s / (s * s + 2.0),
                 |s| (s * s - 2.0) / (s * s + 2.0).powi(2),

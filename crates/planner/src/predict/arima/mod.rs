@@ -9,6 +9,7 @@
 mod forecaster;
 mod kpss;
 mod lbfgs;
+mod least_squares;
 mod likelihood;
 mod line_search;
 mod model;

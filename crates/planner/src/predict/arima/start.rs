@@ -2,9 +2,8 @@
 //!
 //! A long autoregression gives residuals, and a regression on lagged values and lagged residuals the coefficients.
 
-use nalgebra::{DMatrix, DVector};
-
 use super::kpss::difference;
+use super::least_squares::{Columns, least_squares};
 use super::model::{Form, Params};
 use super::stationary::inverse_roots_within;
 
@@ -12,8 +11,6 @@ use super::stationary::inverse_roots_within;
 const MIN_VARIANCE: f64 = 1e-10;
 /// A start this near to the unit circle is not used.
 const ROOT_MARGIN: f64 = 1e-10;
-/// Singular values below this part of the largest count as zero.
-const RANK_TOLERANCE: f64 = 1e-15;
 
 /// Starting parameters of a form on a series (before differencing).
 pub(super) fn starting_params(form: Form, series: &[f64]) -> Params {
@@ -54,25 +51,19 @@ fn regress_on_lags(form: Form, w: &[f64]) -> Option<Params> {
     };
     let constant = usize::from(form.intercept);
     let rows = w.len() - skipped;
-    let design = DMatrix::from_fn(rows, constant + p + q, |row, column| {
-        if column < constant {
-            1.0
-        } else if column < constant + p {
-            w[skipped + row - (column - constant + 1)]
-        } else {
-            shocks[skipped - long + row - (column - constant - p + 1)]
-        }
-    });
-    let target = DVector::from_column_slice(&w[skipped..]);
-    let coefficients = least_squares(&design, &target);
-    let residuals = &target - &design * &coefficients;
-    let used = &residuals.as_slice()[q.min(rows)..];
+    let mut design: Columns = vec![vec![1.0; rows]; constant];
+    design.extend((1..=p).map(|lag| w[skipped - lag..w.len() - lag].to_vec()));
+    let shock_start = skipped - long;
+    design.extend((1..=q).map(|lag| shocks[shock_start - lag..shocks.len() - lag].to_vec()));
+    let target = &w[skipped..];
+    let coefficients = least_squares(&design, target);
+    let residuals = residuals(&design, &coefficients, target);
+    let used = &residuals[q.min(rows)..];
     let variance = if used.is_empty() {
         population_variance(w)
     } else {
         used.iter().map(|e| e * e).sum::<f64>() / used.len() as f64
     };
-    let coefficients = coefficients.as_slice();
     let mut ar = coefficients[constant..constant + p].to_vec();
     let mut ma = coefficients[constant + p..].to_vec();
     let negated: Vec<f64> = ar.iter().map(|c| -c).collect();
@@ -94,20 +85,21 @@ fn regress_on_lags(form: Form, w: &[f64]) -> Option<Params> {
 
 /// Residuals of a regression on `lags` past values without a constant, from the first that has them all.
 fn autoregression_residuals(w: &[f64], lags: usize) -> Vec<f64> {
-    let design = DMatrix::from_fn(w.len() - lags, lags, |row, column| {
-        w[lags + row - column - 1]
-    });
-    let target = DVector::from_column_slice(&w[lags..]);
-    let coefficients = least_squares(&design, &target);
-    (&target - design * coefficients).as_slice().to_vec()
+    let design: Columns = (1..=lags)
+        .map(|lag| w[lags - lag..w.len() - lag].to_vec())
+        .collect();
+    let coefficients = least_squares(&design, &w[lags..]);
+    residuals(&design, &coefficients, &w[lags..])
 }
 
-/// Least squares of minimum norm.
-fn least_squares(design: &DMatrix<f64>, target: &DVector<f64>) -> DVector<f64> {
-    let svd = design.clone().svd(true, true);
-    let tolerance = RANK_TOLERANCE * svd.singular_values.max();
-    svd.solve(target, tolerance)
-        .unwrap_or_else(|_| DVector::zeros(design.ncols()))
+fn residuals(design: &Columns, coefficients: &[f64], target: &[f64]) -> Vec<f64> {
+    let mut residuals = target.to_vec();
+    for (column, coefficient) in design.iter().zip(coefficients) {
+        for (r, x) in residuals.iter_mut().zip(column) {
+            *r -= coefficient * x;
+        }
+    }
+    residuals
 }
 
 fn population_variance(values: &[f64]) -> f64 {

@@ -50,6 +50,7 @@ pub(super) fn select(series: &[f64]) -> Option<Params> {
     let mut walk = Walk {
         series,
         d,
+        intercept,
         max_degree: MAX_DEGREE.min(series.len() / VALUES_PER_DEGREE),
         tried: Vec::new(),
         best: None,
@@ -82,6 +83,9 @@ pub(super) fn refine(params: Params, series: &[f64], iterations: usize) -> Optio
 struct Walk<'a> {
     series: &'a [f64],
     d: usize,
+    /// Whether neighbours have an intercept. The simple model without one does not change this when it is the best
+    /// so far; only the walk's own last move does.
+    intercept: bool,
     max_degree: usize,
     tried: Vec<(usize, usize, bool)>,
     best: Option<(f64, Params)>,
@@ -98,11 +102,13 @@ impl Walk<'_> {
             let (Some(p), Some(q)) = (p.checked_add_signed(dp), q.checked_add_signed(dq)) else {
                 continue;
             };
-            if p.max(q) <= self.max_degree && self.consider(p, q, best.form.intercept) {
+            if p.max(q) <= self.max_degree && self.consider(p, q, self.intercept) {
                 return true;
             }
         }
-        self.consider(p, q, !best.form.intercept)
+        let better = self.consider(p, q, !self.intercept);
+        self.intercept ^= better;
+        better
     }
 
     /// Fits a candidate unless it has been tried; true if it is the best so far.
