@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use sim_api::{Quirks, Role};
 
+use crate::can_run::Limits;
+
 /// Which running request gives way when KV blocks run out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preemption {
@@ -45,6 +47,9 @@ pub struct VllmConfig {
     pub max_sequences: Option<u32>,
     /// Token budget of a pass; `None` if unlimited.
     pub max_batched_tokens: Option<u32>,
+    /// Prompts of this many tokens or more are rejected, and generation stops
+    /// when prompt and output reach it; `None` if unlimited.
+    pub max_model_tokens: Option<u32>,
     /// Whether full blocks can be matched by later prompts.
     pub prefix_caching: bool,
     /// Whether a prompt may be computed over several passes.
@@ -60,6 +65,22 @@ pub struct VllmConfig {
     pub speculation: Option<Speculation>,
     /// Ways of the reference to keep.
     pub quirks: Quirks,
+}
+
+impl VllmConfig {
+    /// What a request may exceed by itself.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            block_tokens: self.block_tokens,
+            blocks: self.blocks,
+            whole_prompt_budget: if self.chunked_prefill {
+                None
+            } else {
+                self.max_batched_tokens
+            },
+            max_model_tokens: self.max_model_tokens,
+        }
+    }
 }
 
 /// In which order an SGLang engine looks at waiting requests.

@@ -91,6 +91,14 @@ pub enum Rejection {
         /// The budget.
         budget: u64,
     },
+    /// The prompt leaves no room for a token below the model's length limit.
+    #[error("prompt of {tokens} tokens reaches max_model_len {limit}")]
+    PromptOverModelLength {
+        /// Prompt length.
+        tokens: u64,
+        /// The limit.
+        limit: u64,
+    },
 }
 
 /// The instant of an outcome with its place among the outcomes of that instant.
@@ -267,5 +275,17 @@ pub enum EngineError {
         at: SimTime,
         /// What is missing.
         source: StepTimeError,
+    },
+    /// Requests preempt each other and none gets on: the pool is too small for
+    /// what its limits let in.
+    #[error(
+        "at {at}: {passes} passes without a token, requests keep preempting each other; \
+         give the engine more KV blocks or fewer seats"
+    )]
+    NoProgress {
+        /// Start of the last pass.
+        at: SimTime,
+        /// Passes since the last token.
+        passes: u64,
     },
 }
