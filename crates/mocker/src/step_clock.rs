@@ -29,10 +29,19 @@ impl StepClock {
 
     /// Duration of a prefill step, counted as busy time.
     pub(crate) fn prefill(&mut self, step: PrefillStep) -> Result<SimDuration, StepTimeError> {
-        let time = self.model.prefill(step)?;
-        let span = scaled(time, self.prefill_speedup).map_err(|error| refused(&step, error))?;
+        let (span, time) = self.prefill_uncounted(step)?;
         self.coverage.add(time.coverage, span);
         Ok(span)
+    }
+
+    /// Duration of a prefill step and what it rests on, not counted.
+    pub(crate) fn prefill_uncounted(
+        &mut self,
+        step: PrefillStep,
+    ) -> Result<(SimDuration, StepTime), StepTimeError> {
+        let time = self.model.prefill(step)?;
+        let span = scaled(time, self.prefill_speedup).map_err(|error| refused(&step, error))?;
+        Ok((span, time))
     }
 
     /// Duration of a decode step, counted as busy time.
