@@ -1,0 +1,12 @@
+//! Collecting the metrics of a run without looking at single tokens.
+
+mod collector;
+mod fleet_time;
+mod gaps;
+mod histogram;
+mod samples;
+mod window;
+
+pub use collector::{Collector, CollectorOptions};
+pub(crate) use fleet_time::FleetTime;
+pub(crate) use window::Window;
