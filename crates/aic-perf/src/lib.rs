@@ -1,6 +1,33 @@
 //! How long a prefill or decode step takes on a GPU, and how many KV blocks fit.
 
+mod aic_steps;
+mod backend;
+mod compose;
+mod config;
+mod decode_row;
+mod engine;
+mod error;
+mod hw;
+mod interp;
+mod memory;
+mod model_spec;
+mod nearest;
+mod oplist;
+mod ops;
 mod polynomial;
+mod quant;
+mod sol;
 pub mod table;
 
+pub use aic_steps::AicStepModel;
+pub use backend::{Backend, VersionRule};
+pub use compose::{MixedStep, MixedTime, OpTime};
+pub use config::AicConfig;
+pub use engine::AicEngine;
+pub use error::AicError;
+pub use hw::GpuSpec;
+pub use memory::{KvCapacity, KvQuery};
+pub use model_spec::ModelSpec;
+pub use oplist::Parallelism;
 pub use polynomial::PolynomialModel;
+pub use quant::{AttentionFormat, FormatOverrides, Formats, KvFormat, WeightFormat};
