@@ -15,6 +15,7 @@ mod constant;
 mod history;
 mod kalman;
 mod predictor;
+mod prophet;
 mod settings;
 
 pub use predictor::{ArimaOrder, FitSummary, PredictError, Predictor, Space};

@@ -4,6 +4,7 @@ use super::arima::Arima;
 use super::constant::Constant;
 use super::kalman::Kalman;
 use super::predictor::{Predictor, Space};
+use super::prophet::Prophet;
 
 /// The predictors a configuration can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,11 @@ pub fn build_predictor(settings: &PredictorSettings) -> Box<dyn Predictor> {
     match settings.kind {
         PredictorKind::Kalman => Box::new(Kalman::new(settings.kalman, space)),
         PredictorKind::Arima => Box::new(Arima::new(space)),
-        PredictorKind::Constant | PredictorKind::Prophet => Box::<Constant>::default(),
+        PredictorKind::Constant => Box::<Constant>::default(),
+        PredictorKind::Prophet => Box::new(Prophet::new(
+            space,
+            settings.prophet_window,
+            settings.interval_s,
+        )),
     }
 }

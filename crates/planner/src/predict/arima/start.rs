@@ -26,13 +26,9 @@ pub(super) fn starting_params(form: Form, series: &[f64]) -> Params {
     }
     regress_on_lags(form, &w).unwrap_or_else(|| {
         let zeros = vec![0.0; p.max(q)];
-        Params::new(
-            form,
-            0.0,
-            &zeros[..p],
-            &zeros[..q],
-            population_variance(&w).max(MIN_VARIANCE),
-        )
+        let shrink = w.len() as f64 / (w.len() + q) as f64;
+        let variance = (population_variance(&w) * shrink).max(MIN_VARIANCE);
+        Params::new(form, 0.0, &zeros[..p], &zeros[..q], variance)
     })
 }
 
