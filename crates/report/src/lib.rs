@@ -33,6 +33,7 @@
 //! ```
 
 mod collect;
+mod compare;
 mod distribution;
 mod fan_out;
 mod json;
@@ -43,6 +44,9 @@ mod summary;
 mod table;
 
 pub use collect::{Collector, CollectorOptions};
+pub use compare::{
+    CompareError, ComparedRun, FailOn, Miss, ParseFailOnError, compare_table, compare_value,
+};
 pub use distribution::Distribution;
 pub use fan_out::FanOut;
 pub use json::{JsonOptions, REPORT_SCHEMA, report_json, report_value};
