@@ -1,1 +1,5 @@
 //! Request traces: Mooncake and other formats, streaming readers, synthesis and statistics.
+
+mod prefix;
+
+pub use prefix::{BlockSizes, PrefixInterner};
