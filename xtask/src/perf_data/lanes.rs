@@ -1,5 +1,6 @@
 //! Which kernel's measurements serve an attention shape: the first, in a fixed order, that has any of the shape.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aic_perf::table::SliceKey;
@@ -68,22 +69,26 @@ impl Lanes {
 
     /// Kernel names in the order in which they serve.
     fn order(&self, choice: Choice) -> Vec<String> {
-        let mut order = Vec::new();
-        if let Choice::Pinned(kernel) = choice {
-            order.push(kernel.to_owned());
-        }
-        if choice == Choice::Unmapped {
-            order.push("default".to_owned());
-            order.extend(self.first_seen.iter().cloned());
-        } else {
-            let mut ranked: Vec<(&String, &Lane)> = self.lanes.iter().collect();
-            // By name within equals: the map is in that order and the sort is stable.
-            ranked.sort_by_key(|(_, lane)| {
-                std::cmp::Reverse((lane.requested_slices.len(), lane.requested_rows))
+        let first = match choice {
+            Choice::Pinned(kernel) => Some(kernel),
+            Choice::Unmapped => Some("default"),
+            Choice::Mapped => None,
+        };
+        let mut rest = self.first_seen.clone();
+        if choice != Choice::Unmapped {
+            rest.sort_unstable();
+            rest.sort_by_key(|kernel| {
+                let lane = &self.lanes[kernel];
+                Reverse((lane.requested_slices.len(), lane.requested_rows))
             });
-            order.extend(ranked.into_iter().map(|(kernel, _)| kernel.clone()));
         }
-        order
+        let first: Vec<String> = rest
+            .iter()
+            .filter(|kernel| first == Some(kernel))
+            .cloned()
+            .collect();
+        rest.retain(|kernel| !first.contains(kernel));
+        [first, rest].concat()
     }
 
     /// One set of cells for each slice, with the kernels in the order they were asked.

@@ -80,8 +80,8 @@ Made by `cargo run -p xtask --features perf-data -- perf-data --pip`; do not edi
 
 The measurements are those of the Python package `aiconfigurator_core` 0.12.0 (Copyright NVIDIA CORPORATION &
 AFFILIATES, Apache-2.0), directory `aiconfigurator_core/systems/data`. Only the rows that a supported model can ask
-for are kept. Latencies are rounded to 16 bits of mantissa, except those of `computescale`. `rows` counts the
-measurements of a source that are in the packed file.
+for are kept. Latencies are rounded to 16 bits of mantissa, 18 for FP8 multiplications and static scales; those of
+`computescale` are exact. `rows` counts the measurements of a source that are in the packed file.
 ";
 
 fn sha256(bytes: &[u8]) -> String {

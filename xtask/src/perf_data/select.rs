@@ -2,12 +2,26 @@
 
 use aic_perf::table::{SliceKey, TableId};
 
-/// Number formats of dense layers in the supported models.
-const GEMM_DTYPES: [&str; 4] = ["bfloat16", "fp8", "fp8_block", "nvfp4"];
+/// Number formats of dense layers that a model's configuration can resolve to.
+const GEMM_DTYPES: [&str; 6] = [
+    "bfloat16",
+    "fp8",
+    "fp8_block",
+    "nvfp4",
+    "int8_wo",
+    "int4_wo",
+];
 /// Head sizes with their sliding windows (0 for none): everything but gpt-oss has 128.
 const HEADS: [(u32, u32); 3] = [(128, 0), (64, 0), (64, 128)];
-/// Number formats of experts.
-const MOE_DTYPES: [&str; 5] = ["bfloat16", "fp8", "fp8_block", "nvfp4", "w4a16_mxfp4"];
+/// Number formats of experts that a model's configuration can resolve to.
+const MOE_DTYPES: [&str; 6] = [
+    "bfloat16",
+    "fp8",
+    "fp8_block",
+    "nvfp4",
+    "w4a16_mxfp4",
+    "int4_wo",
+];
 /// Spreads of tokens over experts.
 const MOE_DISTRIBUTIONS: [&str; 4] = ["power_law_1.01", "power_law_1.2", "balanced", "uniform"];
 /// Expert layers of the supported models: experts per token, experts, hidden size, intermediate size.
@@ -21,10 +35,8 @@ const MOE_LAYERS: [[u32; 4]; 10] = [
     [4, 128, 2880, 2880], // gpt-oss-120b
     [8, 256, 3072, 1536], // MiniMax-M2
     [8, 256, 7168, 2048], // DeepSeek-V3, -R1
-    KIMI_LAYER,
+    [8, 384, 7168, 2048], // Kimi-K2
 ];
-/// Kimi-K2, the one with integer weights.
-const KIMI_LAYER: [u32; 4] = [8, 384, 7168, 2048];
 
 /// Can a supported model ask for this slice?
 pub(super) fn is_wanted(table: TableId, key: &SliceKey) -> bool {
@@ -35,11 +47,9 @@ pub(super) fn is_wanted(table: TableId, key: &SliceKey) -> bool {
             HEADS.contains(&(key.numbers()[1], key.numbers()[2]))
         }
         TableId::Moe | TableId::MoeLowLatency => {
-            let layer = &key.numbers()[..4];
-            let known = MOE_LAYERS.iter().any(|known| known == layer);
-            let dtype =
-                MOE_DTYPES.contains(&names[0]) || names[0] == "int4_wo" && layer == KIMI_LAYER;
-            known && dtype && MOE_DISTRIBUTIONS.contains(&names[1])
+            MOE_LAYERS.iter().any(|layer| layer == &key.numbers()[..4])
+                && MOE_DTYPES.contains(&names[0])
+                && MOE_DISTRIBUTIONS.contains(&names[1])
         }
         _ => true,
     }

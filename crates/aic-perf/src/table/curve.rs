@@ -1,11 +1,14 @@
 //! Latency over one integer axis.
 
+use std::sync::Arc;
+
 use super::TableError;
 
 /// Measured points over one axis: keys strictly ascending, at least one, latencies in ms, finite, not negative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    keys: Box<[u32]>,
+    /// Shared: most curves of a table have the same keys.
+    keys: Arc<[u32]>,
     values: Box<[f64]>,
 }
 
@@ -17,7 +20,12 @@ impl Curve {
     /// that is negative or not finite.
     pub fn new(points: impl IntoIterator<Item = (u32, f64)>) -> Result<Self, TableError> {
         let (keys, values): (Vec<u32>, Vec<f64>) = points.into_iter().unzip();
-        if keys.is_empty() || !keys.is_sorted_by(|a, b| a < b) {
+        Self::from_columns(keys.into(), values)
+    }
+
+    /// A curve from keys and as many latencies.
+    pub(super) fn from_columns(keys: Arc<[u32]>, values: Vec<f64>) -> Result<Self, TableError> {
+        if keys.is_empty() || keys.len() != values.len() || !keys.is_sorted_by(|a, b| a < b) {
             return Err(TableError::Unsorted { what: "curve" });
         }
         if !values.iter().all(|v| v.is_finite() && *v >= 0.0) {

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! file    = "AICP", version u32, payload length u32, payload checksum u64, zstd(payload)
-//! payload = strings, head, sources, distributions, axes, slices, rounded values, exact values
+//! payload = strings, head, sources, distributions, axes, slices, coarse values, fine values, exact values
 //! ```
 //! Fixed-width numbers are little-endian; all others are LEB128. Names are indices into `strings`, lists of keys are
-//! indices into `axes` (most branches of a grid share theirs). Latencies keep 16 bits of their mantissa (relative
-//! error at most 2^-17, see `rounding`), except in tables whose values are subtracted or can be zero, which are exact.
-//! Values come last, in the order of the slices, split into byte planes, so that slowly changing bytes lie together.
+//! indices into `axes` (most branches of a grid share theirs). Latencies keep 16 or 18 bits of their mantissa (see `rounding`) or
+//! all (see `precision`). Values come last, in the order of the slices, split into byte planes, so that slowly changing
+//! bytes lie together.
 
 mod bytes;
 mod read;
@@ -16,7 +16,7 @@ mod write;
 
 pub use write::MAX_RELATIVE_ERROR;
 
-use super::TableId;
+use super::{SliceKey, TableId};
 
 /// First bytes of a packed file.
 const MAGIC: [u8; 4] = *b"AICP";
@@ -27,10 +27,26 @@ const HEADER_LEN: usize = 20;
 /// Longest payload that is inflated: far above any real file, so that a damaged length cannot exhaust the memory.
 const PAYLOAD_MAX: u32 = 1 << 26;
 
-/// Whether a table's values are kept to the last bit: computed scales are differences, often exactly zero, and are
-/// subtracted from a multiplication.
-fn is_exact(table: TableId) -> bool {
-    table == TableId::Computescale
+/// How many bits of a slice's latencies are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Precision {
+    /// 16 bits of mantissa.
+    Coarse,
+    /// 18 bits of mantissa.
+    Fine,
+    /// All.
+    Exact,
+}
+
+/// A multiplication with static scales is an FP8 multiplication less the cost of its scales, a difference that
+/// magnifies errors. Computed scales are differences themselves, often exactly zero.
+fn precision(table: TableId, key: &SliceKey) -> Precision {
+    match table {
+        TableId::Computescale => Precision::Exact,
+        TableId::ScaleMatrix => Precision::Fine,
+        TableId::Gemm if key.names().next() == Some("fp8") => Precision::Fine,
+        _ => Precision::Coarse,
+    }
 }
 
 /// A mixing checksum over eight-byte words: finds damage, does not resist intent.

@@ -1,11 +1,13 @@
 //! From a packed file to tables.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use ruzstd::decoding::StreamingDecoder;
 
 use super::bytes;
-use super::{HEADER_LEN, MAGIC, PAYLOAD_MAX, VERSION, checksum, is_exact, rounding};
+use super::rounding::{Rounding, unfold_step};
+use super::{HEADER_LEN, MAGIC, PAYLOAD_MAX, Precision, VERSION, checksum, precision};
 use crate::table::table_id::Layout;
 use crate::table::{
     Curve, Grid, PerfTables, SiteTable, Slice, SliceKey, Source, TableError, TableId,
@@ -102,7 +104,7 @@ fn parse(payload: &[u8]) -> Result<PerfTables, TableError> {
     let mut tables = head(&mut source, &strings)?;
     let axes = (0..source.count()?)
         .map(|_| axis(&mut source))
-        .collect::<Result<Vec<Box<[u32]>>, _>>()?;
+        .collect::<Result<Vec<Arc<[u32]>>, _>>()?;
     let mut skeletons = Vec::new();
     for table in TableId::ALL {
         for _ in 0..source.count()? {
@@ -145,9 +147,9 @@ fn head(source: &mut bytes::Source<'_>, strings: &[&str]) -> Result<PerfTables, 
     Ok(tables)
 }
 
-fn axis(source: &mut bytes::Source<'_>) -> Result<Box<[u32]>, TableError> {
+fn axis(source: &mut bytes::Source<'_>) -> Result<Arc<[u32]>, TableError> {
     let mut key = 0_u32;
-    let keys: Box<[u32]> = (0..source.count()?)
+    let keys: Arc<[u32]> = (0..source.count()?)
         .map(|index| {
             let step = source.number()?;
             let next = key.checked_add(step).filter(|_| step > 0 || index == 0);
@@ -166,7 +168,7 @@ fn skeleton(
     source: &mut bytes::Source<'_>,
     table: TableId,
     strings: &[&str],
-    axes: &[Box<[u32]>],
+    axes: &[Arc<[u32]>],
 ) -> Result<Skeleton, TableError> {
     let names = (0..source.count()?)
         .map(|_| source.index(strings.len()).map(|index| strings[index]))
@@ -214,21 +216,21 @@ fn skeleton(
 
 fn flesh(
     skeleton: Skeleton,
-    axes: &[Box<[u32]>],
+    axes: &[Arc<[u32]>],
     values: &mut Values<'_>,
     source: &bytes::Source<'_>,
 ) -> Result<Slice, TableError> {
-    let exact = is_exact(skeleton.table);
+    let precision = precision(skeleton.table, &skeleton.key);
     let innermost = skeleton.branches.last().map_or(&[][..], Vec::as_slice);
     let mut run = |axis: usize, into: &mut Vec<f64>| {
         values
-            .take_run(exact, axes[axis].len(), into)
+            .take_run(precision, axes[axis].len(), into)
             .ok_or_else(|| source.corrupt("a value for each key"))
     };
     let mut curve = |axis: usize| {
         let mut values = Vec::with_capacity(axes[axis].len());
         run(axis, &mut values)?;
-        Curve::new(axes[axis].iter().copied().zip(values))
+        Curve::from_columns(Arc::clone(&axes[axis]), values)
     };
     match skeleton.table.layout() {
         Layout::Curve => Ok(Slice::Curve(curve(innermost[0])?)),
@@ -256,48 +258,47 @@ fn flesh(
 
 /// The values at the end of the payload, taken in the order of the slices.
 struct Values<'a> {
-    rounded: [&'a [u8]; 3],
+    coarse: Steps<'a>,
+    fine: Steps<'a>,
     exact: [&'a [u8]; 8],
-    next_rounded: usize,
     next_exact: usize,
+}
+
+/// Folded steps from each rounded value to the next.
+struct Steps<'a> {
+    planes: [&'a [u8]; 3],
+    next: usize,
     /// Code of the first value of the last run.
     start: u32,
 }
 
 impl<'a> Values<'a> {
     fn read(source: &mut bytes::Source<'a>) -> Result<Self, TableError> {
-        Ok(Self {
-            rounded: planes(source)?,
-            exact: planes(source)?,
-            next_rounded: 0,
-            next_exact: 0,
+        let coarse = Steps {
+            planes: planes(source)?,
+            next: 0,
             start: 0,
+        };
+        let fine = Steps {
+            planes: planes(source)?,
+            next: 0,
+            start: 0,
+        };
+        Ok(Self {
+            coarse,
+            fine,
+            exact: planes(source)?,
+            next_exact: 0,
         })
     }
 
-    /// Appends the latencies of one list of keys.
-    fn take_run(&mut self, exact: bool, count: usize, into: &mut Vec<f64>) -> Option<()> {
-        if exact {
-            self.take_exact(count, into)
-        } else {
-            self.take_rounded(count, into)
+    /// Appends the latencies of one list of keys, or gives back nothing if there are not that many.
+    fn take_run(&mut self, precision: Precision, count: usize, into: &mut Vec<f64>) -> Option<()> {
+        match precision {
+            Precision::Coarse => self.coarse.take_run(Rounding::COARSE, count, into),
+            Precision::Fine => self.fine.take_run(Rounding::FINE, count, into),
+            Precision::Exact => self.take_exact(count, into),
         }
-    }
-
-    fn take_rounded(&mut self, count: usize, into: &mut Vec<f64>) -> Option<()> {
-        let end = self.next_rounded.checked_add(count)?;
-        let [low, middle, high] = self.rounded.map(|plane| plane.get(self.next_rounded..end));
-        let steps = low?.iter().zip(middle?).zip(high?);
-        let mut last = self.start;
-        for (index, ((low, middle), high)) in steps.enumerate() {
-            last = rounding::unfold_step(last, u32::from_le_bytes([*low, *middle, *high, 0]));
-            into.push(rounding::decode(last));
-            if index == 0 {
-                self.start = last;
-            }
-        }
-        self.next_rounded = end;
-        Some(())
     }
 
     fn take_exact(&mut self, count: usize, into: &mut Vec<f64>) -> Option<()> {
@@ -314,7 +315,29 @@ impl<'a> Values<'a> {
     }
 
     fn are_used_up(&self) -> bool {
-        self.next_rounded == self.rounded[0].len() && self.next_exact == self.exact[0].len()
+        self.coarse.is_used_up() && self.fine.is_used_up() && self.next_exact == self.exact[0].len()
+    }
+}
+
+impl Steps<'_> {
+    fn take_run(&mut self, rounding: Rounding, count: usize, into: &mut Vec<f64>) -> Option<()> {
+        let end = self.next.checked_add(count)?;
+        let [low, middle, high] = self.planes.map(|plane| plane.get(self.next..end));
+        let steps = low?.iter().zip(middle?).zip(high?);
+        let mut last = self.start;
+        for (index, ((low, middle), high)) in steps.enumerate() {
+            last = unfold_step(last, u32::from_le_bytes([*low, *middle, *high, 0]));
+            into.push(rounding.decode(last));
+            if index == 0 {
+                self.start = last;
+            }
+        }
+        self.next = end;
+        Some(())
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.next == self.planes[0].len()
     }
 }
 

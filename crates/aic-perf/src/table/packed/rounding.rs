@@ -1,34 +1,59 @@
-//! Latencies in 24 bits: 8 of exponent, 16 of mantissa, rounded to nearest.
+//! Latencies in 24 bits, rounded to nearest.
 
-/// Mantissa bits that are dropped from an `f64`.
-const DROPPED: u32 = 36;
-/// The smallest exponent kept is 2^-127 ms; the code of 2^-128 stands for zero.
-const EXPONENT_BASE: u64 = 1023 - 128;
-/// Codes take this many bits.
-pub(super) const CODE_BITS: u32 = 24;
+/// Codes take this many bits: some of mantissa, the rest of exponent.
+const CODE_BITS: u32 = 24;
 
-/// The nearest code, ties to even, or `None` for a latency no code is near: negative, not finite, or beyond
-/// 2^-127 .. 2^127 ms.
-pub(super) fn encode(value: f64) -> Option<u32> {
-    if value == 0.0 {
-        return Some(0);
-    }
-    if !value.is_finite() || value < 0.0 {
-        return None;
-    }
-    let bits = value.to_bits();
-    let half_up = (1 << (DROPPED - 1)) - 1 + ((bits >> DROPPED) & 1);
-    let code = ((bits + half_up) >> DROPPED).checked_sub(EXPONENT_BASE << 16)?;
-    let code = u32::try_from(code).ok()?;
-    (code >> 16 > 0 && code >> CODE_BITS == 0).then_some(code)
+/// How the bits of a code are split.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounding {
+    mantissa_bits: u32,
+    /// The exponent (as an `f64` stores it) below the smallest kept; code 0 stands for a latency of zero.
+    exponent_base: u64,
 }
 
-/// The latency of a code below 2^24.
-pub(super) fn decode(code: u32) -> f64 {
-    if code == 0 {
-        return 0.0;
+impl Rounding {
+    /// 2^-127 to 2^128 ms, relative error at most 2^-17.
+    pub(super) const COARSE: Self = Self {
+        mantissa_bits: 16,
+        exponent_base: 1023 - 128,
+    };
+    /// 2^-39 to 2^24 ms, relative error at most 2^-19.
+    pub(super) const FINE: Self = Self {
+        mantissa_bits: 18,
+        exponent_base: 1023 - 40,
+    };
+
+    /// Mantissa bits that are dropped from an `f64`.
+    fn dropped(self) -> u32 {
+        52 - self.mantissa_bits
     }
-    f64::from_bits((u64::from(code) + (EXPONENT_BASE << 16)) << DROPPED)
+
+    fn base(self) -> u64 {
+        self.exponent_base << self.mantissa_bits
+    }
+
+    /// The nearest code, ties to even, or `None` for a latency no code is near: negative, not finite or out of range.
+    pub(super) fn encode(self, value: f64) -> Option<u32> {
+        if value == 0.0 {
+            return Some(0);
+        }
+        if !value.is_finite() || value < 0.0 {
+            return None;
+        }
+        let bits = value.to_bits();
+        let half_up = (1 << (self.dropped() - 1)) - 1 + ((bits >> self.dropped()) & 1);
+        let code = ((bits + half_up) >> self.dropped()).checked_sub(self.base())?;
+        let code = u32::try_from(code).ok()?;
+        (code >> self.mantissa_bits > 0 && code >> CODE_BITS == 0).then_some(code)
+    }
+
+    /// The latency of a code below 2^24.
+    pub(super) fn decode(self, code: u32) -> f64 {
+        if code == 0 {
+            return 0.0;
+        }
+        f64::from_bits((u64::from(code) + self.base()) << self.dropped())
+    }
 }
 
 /// The step from one code to the next as a small number for small steps of either sign.
@@ -46,33 +71,48 @@ pub(super) fn unfold_step(from: u32, step: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode, encode, fold_step, unfold_step};
+    use super::{Rounding, fold_step, unfold_step};
     use proptest::prelude::*;
 
     #[test]
     fn zero_is_exact_and_bad_latencies_have_no_code() {
-        assert_eq!(encode(0.0).map(decode), Some(0.0));
-        for bad in [-1.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 1e300] {
-            assert_eq!(encode(bad), None, "{bad}");
+        for rounding in [Rounding::COARSE, Rounding::FINE] {
+            assert_eq!(
+                rounding.encode(0.0).map(|code| rounding.decode(code)),
+                Some(0.0)
+            );
+            for bad in [-1.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 1e300] {
+                assert_eq!(rounding.encode(bad), None, "{bad}");
+            }
         }
     }
 
     #[test]
     fn a_value_between_two_codes_goes_to_the_nearer_and_ties_go_to_even() {
         let step = 1.0 / 65536.0;
-        assert_eq!(encode(1.0 + 0.4 * step).map(decode), Some(1.0));
-        assert_eq!(encode(1.0 + 0.6 * step).map(decode), Some(1.0 + step));
-        assert_eq!(encode(1.0 + 0.5 * step).map(decode), Some(1.0));
-        assert_eq!(encode(1.0 + 1.5 * step).map(decode), Some(1.0 + 2.0 * step));
+        let rounded = |value| {
+            Rounding::COARSE
+                .encode(value)
+                .map(|c| Rounding::COARSE.decode(c))
+        };
+        assert_eq!(rounded(1.0 + 0.4 * step), Some(1.0));
+        assert_eq!(rounded(1.0 + 0.6 * step), Some(1.0 + step));
+        assert_eq!(rounded(1.0 + 0.5 * step), Some(1.0));
+        assert_eq!(rounded(1.0 + 1.5 * step), Some(1.0 + 2.0 * step));
     }
 
     proptest! {
         #[test]
-        fn rounding_is_within_its_bound_and_stable(value in 1e-9_f64..1e9) {
-            let code = encode(value).unwrap();
-            let back = decode(code);
-            prop_assert!(((back - value) / value).abs() <= super::super::MAX_RELATIVE_ERROR);
-            prop_assert_eq!(encode(back), Some(code));
+        fn rounding_is_within_its_bound_and_stable(value in 1e-9_f64..1e6, fine: bool) {
+            let (rounding, bound) = if fine {
+                (Rounding::FINE, super::super::MAX_RELATIVE_ERROR / 4.0)
+            } else {
+                (Rounding::COARSE, super::super::MAX_RELATIVE_ERROR)
+            };
+            let code = rounding.encode(value).unwrap();
+            let back = rounding.decode(code);
+            prop_assert!(((back - value) / value).abs() <= bound);
+            prop_assert_eq!(rounding.encode(back), Some(code));
         }
 
         #[test]

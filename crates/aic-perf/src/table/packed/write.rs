@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::bytes::Sink;
-use super::{HEADER_LEN, MAGIC, PAYLOAD_MAX, VERSION, checksum, is_exact, rounding};
+use super::rounding::{Rounding, fold_step};
+use super::{HEADER_LEN, MAGIC, PAYLOAD_MAX, Precision, VERSION, checksum, precision};
 use crate::table::table_id::Layout;
 use crate::table::{Grid, PerfTables, SliceKey, TableError, TableId};
 
-/// Largest relative error of a packed latency: half a step of a 16-bit mantissa.
+/// Largest relative error of a packed latency: half a step of a 16-bit mantissa, 2^-17.
 pub const MAX_RELATIVE_ERROR: f64 = 1.0 / 131_072.0;
 
 impl PerfTables {
     /// The packed file of these tables. `compress` turns the payload into one zstd frame.
     ///
     /// # Errors
-    /// [`TableError::BadLatency`] on a latency of 2^127 ms or more or 2^-127 ms or less (but not 0), and
+    /// [`TableError::BadLatency`] on a latency of 2^23 ms or more or 2^-39 ms or less (but not 0), and
     /// [`TableError::TooLarge`] if the payload is.
     pub fn pack(&self, compress: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<Vec<u8>, TableError> {
         let payload = payload(self)?;
@@ -64,11 +65,33 @@ struct Writer {
     strings: Pool<String>,
     axes: Pool<Box<[u32]>>,
     slices: Sink,
-    /// Folded steps of rounded values.
-    rounded: Vec<u32>,
+    coarse: Steps,
+    fine: Steps,
     exact: Vec<f64>,
+}
+
+/// Folded steps from each rounded value to the next.
+#[derive(Debug, Default)]
+struct Steps {
+    steps: Vec<u32>,
     /// Code of the first value of the last run: where the next one is likely to start.
     start: u32,
+}
+
+impl Steps {
+    /// Adds the values under one list of keys, or gives back nothing if one cannot be rounded.
+    fn run(&mut self, rounding: Rounding, values: &[f64]) -> Option<()> {
+        let mut last = self.start;
+        for (index, value) in values.iter().enumerate() {
+            let code = rounding.encode(*value)?;
+            self.steps.push(fold_step(last, code));
+            last = code;
+            if index == 0 {
+                self.start = code;
+            }
+        }
+        Some(())
+    }
 }
 
 /// Lengths of pools and lists are far below 2^32, or `pack` refuses the payload.
@@ -81,9 +104,9 @@ fn payload(tables: &PerfTables) -> Result<Vec<u8>, TableError> {
         strings: Pool::new(),
         axes: Pool::new(),
         slices: Sink::default(),
-        rounded: Vec::new(),
+        coarse: Steps::default(),
+        fine: Steps::default(),
         exact: Vec::new(),
-        start: 0,
     };
     let mut head = Sink::default();
     for name in [&tables.sku, &tables.backend, &tables.version] {
@@ -120,7 +143,9 @@ fn payload(tables: &PerfTables) -> Result<Vec<u8>, TableError> {
         }
     }
     out.raw(&writer.slices.into_bytes());
-    planes(&mut out, &writer.rounded, 3, |value| u64::from(*value));
+    for steps in [&writer.coarse, &writer.fine] {
+        planes(&mut out, &steps.steps, 3, |step| u64::from(*step));
+    }
     planes(&mut out, &writer.exact, 8, |value| value.to_bits());
     Ok(out.into_bytes())
 }
@@ -149,7 +174,7 @@ impl Writer {
                     for ((n, k), curve) in sites.iter() {
                         self.slices.number(n);
                         self.slices.number(k);
-                        self.run(table, curve.keys(), curve.values())?;
+                        self.run(Of { table, key }, curve.keys(), curve.values())?;
                     }
                 }
             }
@@ -158,7 +183,7 @@ impl Writer {
                 self.slices.number(count(slices.len()));
                 for (key, grid) in slices.iter() {
                     self.key(key);
-                    self.grid(table, grid)?;
+                    self.grid(Of { table, key }, grid)?;
                 }
             }
             Layout::Curve => {
@@ -166,7 +191,7 @@ impl Writer {
                 self.slices.number(count(slices.len()));
                 for (key, curve) in slices.iter() {
                     self.key(key);
-                    self.run(table, curve.keys(), curve.values())?;
+                    self.run(Of { table, key }, curve.keys(), curve.values())?;
                 }
             }
         }
@@ -186,13 +211,13 @@ impl Writer {
     }
 
     /// The keys of every branch, outermost axis first.
-    fn grid(&mut self, table: TableId, grid: &Grid) -> Result<(), TableError> {
+    fn grid(&mut self, of: Of<'_>, grid: &Grid) -> Result<(), TableError> {
         let mut branches = vec![grid.root()];
         loop {
             let mut inner = Vec::new();
             for branch in &branches {
                 if branch.is_innermost() {
-                    self.run(table, branch.keys(), branch.values())?;
+                    self.run(of, branch.keys(), branch.values())?;
                 } else {
                     self.axis(branch.keys());
                     inner.extend((0..branch.keys().len()).map(|index| branch.child(index)));
@@ -211,22 +236,25 @@ impl Writer {
     }
 
     /// One list of keys with their latencies.
-    fn run(&mut self, table: TableId, keys: &[u32], values: &[f64]) -> Result<(), TableError> {
+    fn run(&mut self, of: Of<'_>, keys: &[u32], values: &[f64]) -> Result<(), TableError> {
         self.axis(keys);
-        if is_exact(table) {
-            self.exact.extend_from_slice(values);
-            return Ok(());
-        }
-        let mut last = self.start;
-        for (index, value) in values.iter().enumerate() {
-            let bad = TableError::BadLatency { what: table.name() };
-            let code = rounding::encode(*value).ok_or(bad)?;
-            self.rounded.push(rounding::fold_step(last, code));
-            last = code;
-            if index == 0 {
-                self.start = code;
+        let fits = match precision(of.table, of.key) {
+            Precision::Coarse => self.coarse.run(Rounding::COARSE, values),
+            Precision::Fine => self.fine.run(Rounding::FINE, values),
+            Precision::Exact => {
+                self.exact.extend_from_slice(values);
+                Some(())
             }
-        }
-        Ok(())
+        };
+        fits.ok_or(TableError::BadLatency {
+            what: of.table.name(),
+        })
     }
+}
+
+/// The slice that is being written.
+#[derive(Debug, Clone, Copy)]
+struct Of<'a> {
+    table: TableId,
+    key: &'a SliceKey,
 }
