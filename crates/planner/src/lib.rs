@@ -3,6 +3,7 @@
 mod predict;
 
 pub use predict::{
-    ArimaOrder, FitSummary, KalmanSettings, PredictError, Predictor, PredictorKind,
-    PredictorSettings, Space, build_predictor,
+    ArimaOrder, EmptyWindows, FitSummary, KalmanSettings, PredictError, Predictor, PredictorKind,
+    PredictorSettings, Space, TraceRow, TrafficPredictors, TrafficWindow, WarmupError,
+    build_predictor, traffic_windows,
 };

@@ -17,6 +17,10 @@ mod kalman;
 mod predictor;
 mod prophet;
 mod settings;
+mod warmup;
 
 pub use predictor::{ArimaOrder, FitSummary, PredictError, Predictor, Space};
 pub use settings::{KalmanSettings, PredictorKind, PredictorSettings, build_predictor};
+pub use warmup::{
+    EmptyWindows, TraceRow, TrafficPredictors, TrafficWindow, WarmupError, traffic_windows,
+};

@@ -15,6 +15,9 @@ const MAX_STATES: usize = MAX_DIFFERENCES + MAX_ARMA;
 /// Variance of an unknown starting level.
 const DIFFUSE_VARIANCE: f64 = 1e6;
 
+/// Change of gain (absolute) or error variance (relative) that is rounding.
+const SETTLED: f64 = 1e-16;
+
 type Vector = [f64; MAX_STATES];
 type Matrix = [Vector; MAX_STATES];
 
@@ -56,6 +59,12 @@ struct Filter {
     variance: f64,
     mean: Vector,
     cov: Matrix,
+    gain: Vector,
+    error_variance: f64,
+    /// Steps since gain or error variance last changed. Once there are more than there are states, the covariance has
+    /// settled for good and need not be followed any more. (Fewer prove nothing: with distant lags only, the first
+    /// steps are alike.)
+    quiet_steps: usize,
 }
 
 impl Filter {
@@ -72,6 +81,9 @@ impl Filter {
             variance: params.variance,
             mean: [0.0; MAX_STATES],
             cov: [[0.0; MAX_STATES]; MAX_STATES],
+            gain: [0.0; MAX_STATES],
+            error_variance: 0.0,
+            quiet_steps: 0,
         };
         filter.ar[..ar.len()].copy_from_slice(ar);
         filter.loading[0] = 1.0;
@@ -143,31 +155,54 @@ impl Filter {
         self.mean[..=self.differences].iter().sum()
     }
 
+    fn is_settled(&self) -> bool {
+        self.quiet_steps > self.states
+    }
+
     /// Takes an observation; returns its prediction error and that error's variance.
     fn update(&mut self, y: f64) -> (f64, f64) {
+        if !self.is_settled() {
+            self.update_covariance();
+        }
+        let error = y - self.expected();
+        for (m, gain) in self.mean[..self.states].iter_mut().zip(&self.gain) {
+            *m += gain * error;
+        }
+        (error, self.error_variance)
+    }
+
+    fn update_covariance(&mut self) {
         let (d, n) = (self.differences, self.states);
         let mut with_observation = [0.0; MAX_STATES];
         for (w, row) in with_observation.iter_mut().zip(&self.cov[..n]) {
             *w = row[..=d].iter().sum();
         }
         let variance: f64 = with_observation[..=d].iter().sum();
-        let error = y - self.expected();
+        let mut quiet = (variance - self.error_variance).abs() <= SETTLED * variance;
         for i in 0..n {
             let gain = with_observation[i] / variance;
-            self.mean[i] += gain * error;
+            quiet &= (gain - self.gain[i]).abs() <= SETTLED;
+            self.gain[i] = gain;
             for (entry, w) in self.cov[i][..n].iter_mut().zip(&with_observation) {
                 *entry -= gain * w;
             }
         }
-        (error, variance)
+        self.error_variance = variance;
+        self.quiet_steps = if quiet { self.quiet_steps + 1 } else { 0 };
     }
 
     /// Moves the state one step ahead.
     fn advance(&mut self) {
-        let n = self.states;
         self.mean = self.transition(&self.mean);
         self.mean[self.differences] += self.intercept;
-        // T P, row by row of P's columns (P is symmetric), then again for T (T P)'.
+        if !self.is_settled() {
+            self.advance_covariance();
+        }
+    }
+
+    /// `T P T' + R R' s2`: the transition of each row of the symmetric `P`, then of each column.
+    fn advance_covariance(&mut self) {
+        let (d, n) = (self.differences, self.states);
         let mut half = [[0.0; MAX_STATES]; MAX_STATES];
         for (h, column) in half.iter_mut().zip(&self.cov[..n]) {
             *h = self.transition(column);
@@ -179,7 +214,6 @@ impl Filter {
             }
             self.cov[i] = self.transition(&row);
         }
-        let d = self.differences;
         for i in d..n {
             for j in d..n {
                 self.cov[i][j] += self.loading[i - d] * self.loading[j - d] * self.variance;
