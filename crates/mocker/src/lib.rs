@@ -15,7 +15,11 @@ mod args;
 mod can_run;
 mod config;
 mod engine_config;
+mod factory;
+mod literal;
+mod spec_decode;
 mod step_clock;
+mod stepped;
 
 pub use args::{ArgsError, ParsedArgs, engine_field_names};
 pub use config::{Preemption, SchedulePolicy, SglangConfig, Speculation, VllmConfig};
@@ -23,3 +27,4 @@ pub use engine_config::{
     AicArgs, DEFAULT_BLOCKS, EngineConfig, EngineKind, MemoryArgs, SglangArgs, TransferArgs,
     TransferTiming,
 };
+pub use factory::{Factory, Implementation, ModelMaker, PoolEngines, Scheduler};
