@@ -14,6 +14,8 @@ mod model_spec;
 mod nearest;
 mod oplist;
 mod ops;
+#[cfg(test)]
+mod oracle;
 mod polynomial;
 mod quant;
 mod sol;

@@ -1,0 +1,3 @@
+//! The public interface against figures of the reference and its own promises.
+
+mod steps;
