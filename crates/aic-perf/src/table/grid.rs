@@ -255,3 +255,49 @@ impl<'a> Branch<'a> {
         self.start..self.end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::{Grid, TableError};
+
+    proptest! {
+        #[test]
+        fn a_grid_is_the_map_it_was_made_of(
+            map in prop::collection::btree_map([0_u32..4, 0_u32..4, 0_u32..4], 0.0_f64..9.0, 1..40),
+            probe in [0_u32..5, 0_u32..5, 0_u32..5],
+        ) {
+            let grid = Grid::new(3, map.iter().map(|(key, value)| (key, *value))).unwrap();
+            prop_assert_eq!(grid.get(&probe), map.get(&probe).copied());
+            prop_assert_eq!(grid.leaves().collect::<BTreeMap<_, _>>(), map.clone());
+            prop_assert!(grid.leaves().map(|(key, _)| key).is_sorted());
+            let mut walked = Vec::new();
+            let root = grid.root();
+            for (outer, outer_key) in root.keys().iter().enumerate() {
+                let middle = root.child(outer);
+                for (index, middle_key) in middle.keys().iter().enumerate() {
+                    let inner = middle.child(index);
+                    prop_assert!(inner.is_innermost());
+                    let cells = inner.keys().iter().zip(inner.values());
+                    walked.extend(cells.map(|(key, value)| ([*outer_key, *middle_key, *key], *value)));
+                }
+            }
+            prop_assert_eq!(walked, map.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn cells_out_of_order_twice_or_none_are_refused() {
+        let unsorted = Err(TableError::Unsorted { what: "grid" });
+        assert_eq!(Grid::new(2, [([1, 2], 1.0), ([1, 1], 1.0)]), unsorted);
+        assert_eq!(Grid::new(2, [([1, 1], 1.0), ([1, 1], 1.0)]), unsorted);
+        assert_eq!(Grid::new(2, [([1, 1, 1], 1.0)]), unsorted);
+        assert_eq!(Grid::new(2, [([0; 2], 0.0); 0]), unsorted);
+        let bad = Err(TableError::BadLatency { what: "grid" });
+        assert_eq!(Grid::new(1, [([1], f64::NAN)]), bad);
+        assert_eq!(Grid::new(1, [([1], -1.0)]), bad);
+    }
+}

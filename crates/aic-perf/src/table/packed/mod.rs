@@ -12,6 +12,8 @@
 mod bytes;
 mod read;
 mod rounding;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use write::MAX_RELATIVE_ERROR;

@@ -92,7 +92,7 @@ struct Skeleton {
     branches: Vec<Vec<usize>>,
 }
 
-fn parse(payload: &[u8]) -> Result<PerfTables, TableError> {
+pub(super) fn parse(payload: &[u8]) -> Result<PerfTables, TableError> {
     let mut source = bytes::Source::new(payload);
     let strings = (0..source.count()?)
         .map(|_| {

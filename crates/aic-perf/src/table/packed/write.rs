@@ -99,7 +99,7 @@ fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-fn payload(tables: &PerfTables) -> Result<Vec<u8>, TableError> {
+pub(super) fn payload(tables: &PerfTables) -> Result<Vec<u8>, TableError> {
     let mut writer = Writer {
         strings: Pool::new(),
         axes: Pool::new(),
