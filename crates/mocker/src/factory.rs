@@ -1,7 +1,7 @@
 //! Makes the engines of a deployment.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sim_api::{
     Engine, EngineFactory, Feeds, Pool, Rejection, StepTimeModel, WorkerId, WorkerProfile,
@@ -9,6 +9,7 @@ use sim_api::{
 
 use crate::config::{Speculation, VllmConfig};
 use crate::literal::LiteralVllm;
+use crate::vllm::{StepTimes, VllmEngine};
 
 /// Makes a step-time model for one worker.
 pub type ModelMaker = Arc<dyn Fn() -> Box<dyn StepTimeModel> + Send + Sync>;
@@ -56,7 +57,12 @@ pub struct Factory {
     prefill: Option<PoolEngines>,
     decode: PoolEngines,
     implementation: Implementation,
+    /// Step times that the fast workers of a pool share, once there are any.
+    prefill_times: SharedTimes,
+    decode_times: SharedTimes,
 }
+
+type SharedTimes = Arc<OnceLock<StepTimes>>;
 
 impl Factory {
     /// Workers that prefill and decode.
@@ -65,6 +71,8 @@ impl Factory {
             prefill: None,
             decode: workers,
             implementation: Implementation::default(),
+            prefill_times: SharedTimes::default(),
+            decode_times: SharedTimes::default(),
         }
     }
 
@@ -85,6 +93,11 @@ impl Factory {
         }
     }
 
+    /// Bursts are drawn request by request, which only the literal engine does.
+    fn is_fast(&self, config: &VllmConfig) -> bool {
+        self.implementation == Implementation::Fast && config.speculation.is_none()
+    }
+
     /// The workers of `pool`; where there is one pool only, that one.
     fn pool(&self, pool: Pool) -> &PoolEngines {
         match pool {
@@ -97,10 +110,18 @@ impl Factory {
 impl EngineFactory for Factory {
     fn spawn(&self, pool: Pool, id: WorkerId, feeds: Feeds) -> Box<dyn Engine> {
         let workers = self.pool(pool);
-        let model = (workers.model)();
+        let model = &workers.model;
         match &workers.scheduler {
+            Scheduler::Vllm(config) if self.is_fast(config) => {
+                let times = match pool {
+                    Pool::Prefill if self.prefill.is_some() => &self.prefill_times,
+                    _ => &self.decode_times,
+                };
+                let times = times.get_or_init(|| StepTimes::new(model(), config));
+                Box::new(VllmEngine::new(config.clone(), times.clone(), feeds))
+            }
             Scheduler::Vllm(config) => {
-                Box::new(LiteralVllm::engine(config.clone(), id, model, feeds))
+                Box::new(LiteralVllm::engine(config.clone(), id, model(), feeds))
             }
         }
     }

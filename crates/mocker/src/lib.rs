@@ -20,6 +20,7 @@ mod literal;
 mod spec_decode;
 mod step_clock;
 mod stepped;
+mod vllm;
 
 pub use args::{ArgsError, ParsedArgs, engine_field_names};
 pub use config::{Preemption, SchedulePolicy, SglangConfig, Speculation, VllmConfig};
@@ -28,3 +29,4 @@ pub use engine_config::{
     TransferTiming,
 };
 pub use factory::{Factory, Implementation, ModelMaker, PoolEngines, Scheduler};
+pub use vllm::{StepTimes, VllmEngine};

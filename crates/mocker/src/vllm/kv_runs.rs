@@ -225,6 +225,44 @@ impl KvRuns {
         holding.before_last = 0;
     }
 
+    /// Takes a request out of the holders of its blocks for a moment. Returns how
+    /// many active blocks nobody holds then.
+    pub(super) fn step_aside(&mut self, holding: &Holding, sequence: Sequence<'_>) -> u32 {
+        let mut blocks = holding.blocks - holding.blocks.min(sequence.shared);
+        for (chain, depth) in Self::depths(holding, sequence) {
+            let chain = &mut self.chains[chain as usize];
+            let before = chain.active();
+            chain.leave(depth);
+            blocks += before - chain.active();
+        }
+        blocks
+    }
+
+    /// Undoes [`Self::step_aside`].
+    pub(super) fn step_back(&mut self, holding: &Holding, sequence: Sequence<'_>) {
+        for (chain, depth) in Self::depths(holding, sequence) {
+            self.chains[chain as usize].enter(depth);
+        }
+    }
+
+    /// How deep a request holds the chains of its shared blocks, first to last.
+    fn depths(holding: &Holding, sequence: Sequence<'_>) -> impl Iterator<Item = (u32, u32)> {
+        let last = holding.entered.len().wrapping_sub(1);
+        let in_last = holding.blocks.min(sequence.shared) - holding.before_last;
+        holding
+            .entered
+            .iter()
+            .enumerate()
+            .map(move |(index, &chain)| {
+                let depth = if index == last {
+                    in_last
+                } else {
+                    sequence.runs[index].blocks
+                };
+                (chain, depth)
+            })
+    }
+
     /// Goes on with the run in which the request's holding ends, or the next one.
     /// Returns whether all that was wanted of it could be had.
     fn hold_run(&mut self, holding: &mut Holding, runs: &[KvRun], to: u32) -> bool {

@@ -35,9 +35,6 @@ pub(super) struct Request {
     /// Tokens whose blocks are held. Not kept up while it is decoding.
     pub(super) allocated: u32,
     pub(super) holding: Holding,
-    /// Whether the last block is registered although it is only just full: its
-    /// successor could not be had.
-    pub(super) tail_registered: bool,
     /// Place among running requests: the number of its latest admission.
     pub(super) order: u64,
     /// When it got its latest token. Not kept up while it is decoding.
@@ -60,7 +57,6 @@ impl Request {
             computed: 0,
             allocated: 0,
             holding: Holding::new(),
-            tail_registered: false,
             order: 0,
             last_token: SimTime::ZERO,
             admitted: false,
@@ -73,53 +69,35 @@ impl Request {
         self.prompt.tokens() + self.generated
     }
 
-    /// The blocks of its sequence.
-    pub(super) fn sequence(&self, block_tokens: u32, caching: bool) -> Sequence<'_> {
-        sequence(
-            &self.prompt,
-            self.generated,
-            self.tail_registered,
-            block_tokens,
-            caching,
-        )
-    }
-
     /// Its blocks and what it holds of them.
     pub(super) fn parts(
         &mut self,
         block_tokens: u32,
         caching: bool,
     ) -> (Sequence<'_>, &mut Holding) {
-        let sequence = sequence(
-            &self.prompt,
-            self.generated,
-            self.tail_registered,
-            block_tokens,
-            caching,
-        );
+        let sequence = sequence(&self.prompt, self.generated, block_tokens, caching);
         (sequence, &mut self.holding)
     }
 }
 
-fn sequence(
-    prompt: &Prompt,
-    generated: u32,
-    tail_registered: bool,
-    block_tokens: u32,
-    caching: bool,
-) -> Sequence<'_> {
+fn sequence(prompt: &Prompt, generated: u32, block_tokens: u32, caching: bool) -> Sequence<'_> {
+    if !caching {
+        // No block is ever matched: full ones are like partial ones.
+        return Sequence {
+            runs: &[],
+            shared: 0,
+            full: 0,
+        };
+    }
     let in_prompt = prompt.tokens() / block_tokens;
-    let len = prompt.tokens() + generated;
-    // The last block is registered when its successor is begun, not before,
+    // The last block counts as full once its successor is begun, not before,
     // unless the prompt ends with it.
-    let grown = if tail_registered { len } else { len - 1 } / block_tokens;
-    let full = in_prompt.max(grown);
-    let (runs, shared) = if caching {
-        (prompt.runs(), prompt.full_blocks().min(in_prompt))
-    } else {
-        (&[][..], 0)
-    };
-    Sequence { runs, shared, full }
+    let grown = (prompt.tokens() + generated - 1) / block_tokens;
+    Sequence {
+        runs: prompt.runs(),
+        shared: prompt.full_blocks().min(in_prompt),
+        full: in_prompt.max(grown),
+    }
 }
 
 /// The requests of an engine by slot; slots are used again.

@@ -94,6 +94,13 @@ pub(super) struct Stretch {
     pub(super) end: SimTime,
 }
 
+impl std::fmt::Debug for StepTimes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StepTimes").finish_non_exhaustive()
+    }
+}
+
+/// What the engines share.
 pub(super) struct StepTable {
     clock: StepClock,
     axis: DecodeAxis,

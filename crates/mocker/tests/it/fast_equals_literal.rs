@@ -110,7 +110,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let delay = prop_oneof![3 => Just(0_u64), 3 => 1_u64..2_000_000, 3 => 2_000_000_u64..80_000_000];
+    let delay =
+        prop_oneof![3 => Just(0_u64), 3 => 1_u64..2_000_000, 3 => 2_000_000_u64..80_000_000];
     let axis = prop_oneof![
         Just(DecodeAxis::ActiveKv),
         Just(DecodeAxis::Context),
@@ -165,7 +166,13 @@ impl Pair {
         prop_assert_eq!(literal, fast, "progress at {:?}", limit);
         if let Some((watch, bound)) = self.promise {
             if let Some(first) = self.fast_log.first_watched(watch) {
-                prop_assert!(first >= bound, "{:?} at {}, promised {}", watch, first, bound);
+                prop_assert!(
+                    first >= bound,
+                    "{:?} at {}, promised {}",
+                    watch,
+                    first,
+                    bound
+                );
                 self.promise = None;
             }
         }
@@ -207,7 +214,8 @@ fn run(case: &Case) -> Result<(), TestCaseError> {
         promise: None,
         prompts: Vec::new(),
     };
-    let mut interner = Interner::default();
+    let block_tokens = case.config.block_tokens;
+    let mut interner = Interner::new(block_tokens);
     let mut now = SimTime::ZERO;
     // Nothing may arrive any more at an instant whose passes were started.
     let mut closed = false;
@@ -238,9 +246,14 @@ fn run(case: &Case) -> Result<(), TestCaseError> {
                 tail,
                 output,
             } => {
+                let full = labels.iter().flat_map(|&label| {
+                    std::iter::repeat_n(u64::from(label), block_tokens as usize)
+                });
+                let own = (0..u64::from(tail % block_tokens)).map(|token| 1000 + token);
+                let tokens: Vec<u64> = full.chain(own).collect();
                 let request = EngineRequest {
                     id: RequestId(index as u32),
-                    prompt: interner.prompt(labels, *tail, case.config.block_tokens),
+                    prompt: interner.prompt(&tokens),
                     output_tokens: *output,
                 };
                 pair.accept(now, request)?;
@@ -260,7 +273,10 @@ fn drain(pair: &mut Pair, watch: Watch) -> Result<(), TestCaseError> {
             prop_assert_eq!(pair.fast.load().running + pair.fast.load().waiting, 0);
             return Ok(());
         };
-        prop_assert!(last.is_none_or(|last| bound >= last), "the bound moved back");
+        prop_assert!(
+            last.is_none_or(|last| bound >= last),
+            "the bound moved back"
+        );
         last = Some(bound);
         if !pair.advance(Limit::Through(bound))? {
             return Ok(());

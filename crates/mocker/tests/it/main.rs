@@ -3,7 +3,10 @@
 mod args;
 mod default_rules;
 mod driver;
+mod fast_equals_literal;
 mod invariants;
+mod log;
+mod models;
 mod polynomial;
 mod prompts;
 mod reference;

@@ -1,0 +1,424 @@
+//! One pass in which requests are admitted, compute prompts or run short of
+//! blocks. Decoders count as a whole, the others are looked at one by one.
+
+use sim_api::{
+    Admitted, EngineError, EngineSink, PassDurations, PassRecord, PassRun, PrefillStep, Role,
+    Stamp, StepTimeError,
+};
+use sim_core::{SimDuration, SimTime};
+use smallvec::SmallVec;
+
+use super::outcomes::PassLength;
+use super::request::Status;
+use super::state::{Running, Scheduled, State};
+use super::step_table::{Batch, StepTable, Timed};
+
+/// What a pass has gathered so far.
+#[derive(Debug)]
+pub(super) struct PassState {
+    pub(super) start: SimTime,
+    /// Its end, once tokens are given out.
+    pub(super) end: SimTime,
+    /// Tokens it may still schedule.
+    budget: u64,
+    /// Requests with prompt tokens.
+    prefills: u32,
+    /// Σ of the prompt tokens that they reach.
+    reached: u64,
+    /// Σ of the prompt tokens that they had before.
+    before: u64,
+    /// Whether somebody was preempted.
+    preempted: bool,
+    /// The place in the running order up to which tokens were given out.
+    pub(super) emitting_at: Option<u64>,
+    /// Decoders that were scheduled and not preempted before they got their token.
+    pub(super) decoders: u32,
+    /// Requests scheduled without prompt tokens, decoders aside, that got a token.
+    pub(super) other_forwards: u32,
+    /// Tokens whose predecessor came at the start of the pass.
+    pub(super) gaps: u32,
+}
+
+impl PassState {
+    pub(super) fn new(start: SimTime, budget: u64, decoders: u32) -> Self {
+        Self {
+            start,
+            end: start,
+            budget: budget - u64::from(decoders),
+            prefills: 0,
+            reached: 0,
+            before: 0,
+            preempted: false,
+            emitting_at: None,
+            decoders,
+            other_forwards: 0,
+            gaps: 0,
+        }
+    }
+
+    /// Takes a preempted request's tokens out again.
+    pub(super) fn undo(&mut self, scheduled: Scheduled) {
+        self.budget += u64::from(scheduled.tokens);
+        if scheduled.prompt_tokens > 0 && self.prefills > 0 {
+            self.prefills -= 1;
+            self.reached -= u64::from(scheduled.before + scheduled.prompt_tokens);
+            self.before -= u64::from(scheduled.before);
+        }
+    }
+
+    /// Takes a preempted decoder's token out again, if it does not have it yet.
+    pub(super) fn decoder_left(&mut self, emitted: bool) {
+        if !emitted {
+            self.budget += 1;
+            self.decoders -= 1;
+        }
+    }
+}
+
+/// What became of an attempt to schedule a request.
+enum Turn {
+    Scheduled {
+        scheduled: Scheduled,
+        cached: u32,
+    },
+    /// It must wait; `early` if it was not even tried to get blocks.
+    Blocked {
+        early: bool,
+    },
+    /// It was itself preempted.
+    Preempted,
+}
+
+impl State {
+    /// Computes one pass; its outcomes are pending then.
+    pub(super) fn pass(
+        &mut self,
+        table: &mut StepTable,
+        sink: &mut dyn EngineSink,
+    ) -> Result<(), EngineError> {
+        let start = self.clock;
+        let fail = |source: StepTimeError| EngineError::StepTime { at: start, source };
+        let budget = self.config.max_batched_tokens.map_or(u64::MAX, u64::from);
+        let mut pass = PassState::new(start, budget, self.decoders.len());
+        self.schedule_running(&mut pass, sink);
+        self.admit(&mut pass, sink);
+        let prefill = self.prefill_span(&pass, table).map_err(fail)?;
+        let record = self.feeds.passes.then(|| self.record(&pass));
+        let decode = self.decode_span(&pass, table).map_err(fail)?;
+        pass.end = start + prefill + decode.map_or(SimDuration::ZERO, |timed| timed.span);
+        let emitted = self.emit(&mut pass, sink);
+        match decode {
+            Some(timed) if emitted => self.coverage.add(timed.coverage, timed.span),
+            _ => pass.end = start + prefill,
+        }
+        let stamp = Stamp {
+            at: pass.end,
+            pass_start: start,
+        };
+        let length = pass.end - start;
+        self.pending
+            .begin(stamp, pass.gaps, PassLength::Span(length));
+        self.report_changes(start, sink);
+        if let Some(record) = record {
+            self.report_pass(record, &pass, sink);
+        }
+        self.clock = pass.end;
+        self.decoders.advance(1);
+        self.settle(budget);
+        self.note_progress(emitted, start)
+    }
+
+    fn schedule_running(&mut self, pass: &mut PassState, sink: &mut dyn EngineSink) {
+        for running in &mut self.others {
+            running.scheduled = None;
+            running.emitted = false;
+        }
+        // An index into the whole running batch: removing a request before it
+        // makes the pass skip one, as in the reference.
+        let mut index = self.decoders.len() as usize;
+        while pass.budget > 0 {
+            let Some(at) = index.checked_sub(self.decoders.len() as usize) else {
+                break;
+            };
+            let Some(slot) = self.others.get(at).map(|running| running.slot) else {
+                break;
+            };
+            match self.schedule(slot, pass, sink) {
+                Turn::Scheduled { scheduled, .. } => {
+                    if let Some(running) = self.others.iter_mut().find(|it| it.slot == slot) {
+                        running.scheduled = Some(scheduled);
+                    }
+                    index += 1;
+                }
+                Turn::Blocked { .. } => break,
+                Turn::Preempted => {}
+            }
+        }
+    }
+
+    fn admit(&mut self, pass: &mut PassState, sink: &mut dyn EngineSink) {
+        let plain = self.others.is_empty();
+        while !pass.preempted && self.has_seat() {
+            let Some(slot) = self.queue.front(&mut self.requests) else {
+                break;
+            };
+            match self.schedule(slot, pass, sink) {
+                Turn::Scheduled { scheduled, cached } => {
+                    self.start_running(slot, scheduled, cached, pass, sink);
+                    if scheduled.tokens == 0 && pass.budget == 0 {
+                        break;
+                    }
+                }
+                Turn::Blocked { early } => {
+                    // The budget that was left is what passes of the same decoders leave.
+                    self.front_blocked = early && plain && self.others.is_empty();
+                    break;
+                }
+                Turn::Preempted => break,
+            }
+        }
+    }
+
+    fn start_running(
+        &mut self,
+        slot: u32,
+        scheduled: Scheduled,
+        cached: u32,
+        pass: &PassState,
+        sink: &mut dyn EngineSink,
+    ) {
+        let request = &mut self.requests[slot];
+        self.queue.admit(slot, request);
+        sink.admitted(Admitted {
+            request: request.id,
+            at: pass.start,
+            cached_tokens: cached,
+            again: request.admitted,
+        });
+        request.admitted = true;
+        request.status = Status::Running;
+        request.order = self.admissions;
+        self.admissions += 1;
+        self.others.push(Running {
+            slot,
+            scheduled: Some(scheduled),
+            emitted: false,
+        });
+    }
+
+    fn schedule(&mut self, slot: u32, pass: &mut PassState, sink: &mut dyn EngineSink) -> Turn {
+        let block_tokens = self.config.block_tokens;
+        let request = &self.requests[slot];
+        let (prompt, len) = (request.prompt.tokens(), request.len());
+        let cached = if request.computed == 0 {
+            self.cached_tokens(slot)
+        } else {
+            0
+        };
+        let from = request.computed + cached;
+        let before = from.min(prompt);
+        let remaining = len - from;
+        if !self.config.chunked_prefill && u64::from(prompt - before) > pass.budget {
+            return Turn::Blocked { early: true };
+        }
+        let take = u64::from(remaining).min(pass.budget) as u32;
+        if take == 0 && remaining > 0 {
+            return Turn::Blocked { early: true };
+        }
+        let target = from + take;
+        loop {
+            let request = &mut self.requests[slot];
+            if target <= request.allocated {
+                request.computed = target;
+                break;
+            }
+            let wanted = target.div_ceil(block_tokens);
+            let (sequence, holding) = request.parts(block_tokens, self.config.prefix_caching);
+            self.kv.hold(holding, sequence, wanted);
+            let held = holding.blocks;
+            if held == wanted {
+                request.allocated = target;
+                request.computed = target;
+                break;
+            }
+            request.allocated = held * block_tokens;
+            request.computed = request.allocated;
+            let Some(victim) = self.preempt(pass, sink) else {
+                break;
+            };
+            pass.preempted = true;
+            if victim == slot {
+                return Turn::Preempted;
+            }
+        }
+        let reached = self.requests[slot].computed;
+        let tokens = reached.saturating_sub(from);
+        if tokens == 0 && reached < len {
+            return Turn::Blocked { early: false };
+        }
+        let prompt_tokens = reached.min(prompt).saturating_sub(before);
+        if prompt_tokens > 0 && self.config.role != Role::Decode {
+            pass.prefills += 1;
+            pass.reached += u64::from(before + prompt_tokens);
+            pass.before += u64::from(before);
+        }
+        pass.budget -= u64::from(tokens);
+        let scheduled = Scheduled {
+            tokens,
+            prompt_tokens,
+            before,
+        };
+        Turn::Scheduled { scheduled, cached }
+    }
+
+    /// Tokens of a request's prompt that are in the cache.
+    fn cached_tokens(&self, slot: u32) -> u32 {
+        if !self.config.prefix_caching {
+            return 0;
+        }
+        let request = &self.requests[slot];
+        let blocks = self
+            .kv
+            .resident(request.prompt.runs(), Some(&request.holding));
+        blocks
+            .saturating_mul(self.config.block_tokens)
+            .min(request.prompt.tokens())
+    }
+
+    fn prefill_span(
+        &mut self,
+        pass: &PassState,
+        table: &mut StepTable,
+    ) -> Result<SimDuration, StepTimeError> {
+        if pass.prefills == 0 {
+            return Ok(SimDuration::ZERO);
+        }
+        let mean = |sum: u64| (sum / u64::from(pass.prefills)) as u32;
+        let timed = table.prefill(PrefillStep {
+            batch: pass.prefills,
+            isl: mean(pass.reached),
+            prefix: mean(pass.before),
+        })?;
+        self.coverage.add(timed.coverage, timed.span);
+        Ok(timed.span)
+    }
+
+    /// The decode step; `None` if there is none.
+    fn decode_span(
+        &mut self,
+        pass: &PassState,
+        table: &mut StepTable,
+    ) -> Result<Option<Timed>, StepTimeError> {
+        if self.config.role == Role::Prefill {
+            return Ok(None);
+        }
+        let free_firsts = self.first_tokens_are_free();
+        let mut batch = Batch {
+            requests: pass.decoders,
+            tokens: self.decoders.contexts().sum,
+            active_blocks: self.kv.active(),
+        };
+        let mut firsts = false;
+        for running in &self.others {
+            let request = &self.requests[running.slot];
+            if request.computed < request.len() {
+                continue;
+            }
+            if request.generated == 0 && free_firsts {
+                firsts = true;
+            } else {
+                batch.requests += 1;
+                batch.tokens += u64::from(request.len());
+            }
+        }
+        if batch.requests == 0 {
+            return Ok(None);
+        }
+        if firsts {
+            batch.active_blocks -= self.held_by_firsts_only();
+        }
+        table.decode(batch).map(Some)
+    }
+
+    /// Active blocks that nobody holds but those who are about to get their first token.
+    fn held_by_firsts_only(&mut self) -> u32 {
+        let block_tokens = self.config.block_tokens;
+        let (requests, others) = (&mut self.requests, &self.others);
+        let mut firsts: SmallVec<[u32; 8]> = SmallVec::new();
+        firsts.extend(others.iter().map(|running| running.slot).filter(|&slot| {
+            let request = &requests[slot];
+            request.generated == 0 && request.computed >= request.len()
+        }));
+        let mut blocks = 0;
+        for &slot in &firsts {
+            let (sequence, holding) =
+                requests[slot].parts(block_tokens, self.config.prefix_caching);
+            blocks += self.kv.step_aside(holding, sequence);
+        }
+        for &slot in &firsts {
+            let (sequence, holding) =
+                requests[slot].parts(block_tokens, self.config.prefix_caching);
+            self.kv.step_back(holding, sequence);
+        }
+        blocks
+    }
+
+    /// Turns the leading others that got a token into decoders.
+    fn settle(&mut self, budget: u64) {
+        let mut settled = 0;
+        for running in &self.others {
+            if !running.emitted || u64::from(self.decoders.len()) >= budget {
+                break;
+            }
+            self.decoders
+                .join(running.slot, &mut self.requests[running.slot]);
+            settled += 1;
+        }
+        self.others.drain(..settled);
+    }
+
+    /// The metrics of the pass as it was scheduled.
+    fn record(&self, pass: &PassState) -> PassRecord {
+        let mut record = PassRecord {
+            decode_contexts: self.decoders.contexts(),
+            ..PassRecord::default()
+        };
+        debug_assert_eq!(pass.decoders, record.decode_contexts.count);
+        for running in &self.others {
+            let Some(scheduled) = running.scheduled else {
+                continue;
+            };
+            let request = &self.requests[running.slot];
+            if scheduled.prompt_tokens > 0 {
+                record
+                    .prefill_lengths
+                    .add(u64::from(request.prompt.tokens()));
+                record.prefill_tokens += u64::from(scheduled.tokens);
+                record.prefill_kv_tokens += u64::from(scheduled.before);
+            } else {
+                record.decode_contexts.add(u64::from(request.len()));
+            }
+        }
+        record
+    }
+
+    /// Reports a pass with the queue as it leaves it.
+    fn report_pass(&self, record: PassRecord, pass: &PassState, sink: &mut dyn EngineSink) {
+        let forwards = u64::from(pass.decoders + pass.other_forwards);
+        let first = PassRecord {
+            decode_tokens: forwards,
+            decode_forwards: forwards,
+            queued_prefill: self.queue.prefill(),
+            queued_decode: self.queue.decode(),
+            ..record
+        };
+        sink.passes(PassRun {
+            start: pass.start,
+            first,
+            durations: PassDurations::Constant {
+                each: pass.end - pass.start,
+                passes: 1,
+            },
+        });
+    }
+}
