@@ -86,10 +86,15 @@ impl KvPool {
         true
     }
 
+    /// Blocks that could be taken: free or inactive.
+    pub(super) fn available(&self) -> u64 {
+        u64::from(self.free) + u64::from(self.inactive())
+    }
+
     /// Sees to it that `blocks` blocks are free. False, and nothing changed,
     /// if there are not that many free and inactive ones.
     pub(super) fn reserve(&mut self, blocks: u64) -> bool {
-        if blocks > u64::from(self.free) + u64::from(self.inactive()) {
+        if blocks > self.available() {
             return false;
         }
         while u64::from(self.free) < blocks && self.evict() {}

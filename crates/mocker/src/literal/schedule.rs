@@ -201,6 +201,9 @@ impl LiteralVllm {
         if take == 0 && remaining > 0 {
             return Attempt::Blocked;
         }
+        if self.must_not_preempt(id) && !self.could_hold(id, before + take) {
+            return Attempt::Blocked;
+        }
         if !self.allocate(id, before + take, pass, report) {
             return Attempt::CurrentPreempted;
         }
@@ -221,6 +224,31 @@ impl LiteralVllm {
         Attempt::Scheduled { used, cached }
     }
 
+    /// With speculation a request that waits takes no running one's blocks:
+    /// what version 1.3.1 of the reference, the first with speculation, does.
+    fn must_not_preempt(&self, id: RequestId) -> bool {
+        self.config.speculation.is_some() && self.is_waiting(id)
+    }
+
+    /// Whether the blocks of the first `target` tokens can be had without
+    /// anybody giving way.
+    fn could_hold(&self, id: RequestId, target: u64) -> bool {
+        let request = &self.requests[&id];
+        let held = request.alloc.div_ceil(self.block_tokens()) as u32;
+        let wanted = target.div_ceil(self.block_tokens()) as u32;
+        let (mut missing, mut revived) = (0_u64, 0_u64);
+        for index in held..wanted {
+            let block = request.block(index);
+            let matchable = self.config.prefix_caching && index < request.full;
+            if !matchable || !self.pool.is_resident(block) {
+                missing += 1;
+            } else if self.pool.refs(block) == 0 {
+                revived += 1;
+            }
+        }
+        missing + revived <= self.pool.available()
+    }
+
     /// Holds the blocks of the first `target` tokens, with others giving way
     /// where blocks run out. False if the request itself had to.
     fn allocate(
@@ -230,11 +258,7 @@ impl LiteralVllm {
         pass: &mut Pass,
         report: &mut PassReport,
     ) -> bool {
-        loop {
-            let got = self.hold_up_to(id, target);
-            if got {
-                return true;
-            }
+        while !self.hold_up_to(id, target) {
             let Some(victim) = self.preempt_one(report) else {
                 return true;
             };
@@ -243,6 +267,7 @@ impl LiteralVllm {
                 return false;
             }
         }
+        true
     }
 
     /// Holds as many blocks of the first `target` tokens as there are. True if all.
