@@ -1,0 +1,9 @@
+//! Mooncake JSON lines: one request a line.
+
+mod fast;
+mod full;
+mod reader;
+mod row;
+
+pub(crate) use reader::MooncakeReader;
+pub(crate) use row::{MooncakeRow, RequiredFields};
