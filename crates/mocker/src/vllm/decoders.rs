@@ -58,11 +58,6 @@ impl Decoders {
         self.contexts
     }
 
-    /// Number of the coming pass, or of the one that is being computed.
-    pub(super) fn pass(&self) -> u64 {
-        self.pass
-    }
-
     /// The one admitted first.
     pub(super) fn first(&self) -> Option<u32> {
         (self.first != NONE).then_some(self.first)

@@ -7,7 +7,7 @@ use sim_core::SimTime;
 use super::kv_runs::Fate;
 use super::outcomes::Outcome;
 use super::pass::PassState;
-use super::request::Status;
+use super::request::{Request, Status};
 use super::state::State;
 
 impl State {
@@ -177,15 +177,27 @@ impl State {
             return Ok(());
         }
         self.barren_passes += 1;
-        if self.barren_passes < MOST_BARREN_PASSES {
-            return Ok(());
+        let passes = self.barren_passes;
+        if passes.is_multiple_of(PATIENCE_CHECK) && passes > self.patience() {
+            return Err(EngineError::NoProgress { at: start, passes });
         }
-        Err(EngineError::NoProgress {
-            at: start,
-            passes: self.barren_passes,
-        })
+        Ok(())
+    }
+
+    /// How many passes without a token are nothing to worry about.
+    fn patience(&self) -> u64 {
+        let budget = self.config.max_batched_tokens.map_or(u64::MAX, u64::from);
+        let passes = |request: &Request| {
+            let generated = match request.status {
+                Status::Decoding => self.decoders.generated(request),
+                _ => request.generated,
+            };
+            let len = u64::from(request.prompt.tokens()) + u64::from(generated);
+            1 + len.div_ceil(budget)
+        };
+        16 * self.requests.iter().map(passes).sum::<u64>()
     }
 }
 
-/// Passes without a token after which there will be none.
-const MOST_BARREN_PASSES: u64 = 1_000_000;
+/// How often the patience is worked out, in passes without a token.
+const PATIENCE_CHECK: u64 = 1024;

@@ -122,6 +122,10 @@ impl Requests {
         self.unused.push(slot);
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Request> {
+        self.slots.iter().flatten()
+    }
+
     pub(super) fn get(&self, slot: u32) -> Option<&Request> {
         self.slots.get(slot as usize)?.as_ref()
     }

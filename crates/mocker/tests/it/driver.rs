@@ -119,6 +119,10 @@ pub(crate) fn pool_engines(scheduler: Scheduler) -> PoolEngines {
 impl Workers {
     pub(crate) fn new(scheduler: Scheduler, implementation: Implementation, count: u32) -> Self {
         let factory = Factory::aggregated(pool_engines(scheduler)).with(implementation);
+        Self::of(&factory, count)
+    }
+
+    pub(crate) fn of(factory: &Factory, count: u32) -> Self {
         let feeds = Feeds {
             passes: true,
             kv: true,

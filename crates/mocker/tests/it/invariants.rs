@@ -1,1 +1,148 @@
-//! placeholder
+//! What holds for every workload, whatever the numbers.
+
+use mocker::{Implementation, Preemption, Scheduler, Speculation, VllmConfig};
+use proptest::prelude::*;
+use sim_api::{Compat, RequestId, Role};
+use sim_core::SimTime;
+
+use crate::driver::{Arriving, Workers};
+use crate::prompts::Interner;
+
+/// Gap to the request before in ns, block labels, extra tokens, output tokens.
+type Row = (u64, Vec<u64>, u32, u32);
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let gap = prop_oneof![Just(0), 0_u64..60_000_000];
+    let row = (
+        gap,
+        prop::collection::vec(0_u64..3, 0..6),
+        0_u32..8,
+        1_u32..20,
+    );
+    prop::collection::vec(row, 1..14)
+}
+
+fn arrivals(rows: &[Row], block_tokens: u32) -> Vec<(RequestId, Arriving)> {
+    let mut interner = Interner::new(block_tokens);
+    let mut now = 0;
+    let arriving = |(number, (gap, labels, extra, output)): (u32, &Row)| {
+        now += gap;
+        let shared = labels
+            .iter()
+            .flat_map(|&label| std::iter::repeat_n(label, block_tokens as usize));
+        let own = (0..*extra).map(|token| 1000 + u64::from(number) * 100 + u64::from(token));
+        let tokens: Vec<u64> = shared.chain(own).collect();
+        let arriving = Arriving {
+            at: SimTime::from_ns(now),
+            prompt: interner.prompt(&tokens),
+            output_tokens: *output,
+        };
+        (RequestId(number), arriving)
+    };
+    (0..).zip(rows).map(arriving).collect()
+}
+
+fn config() -> impl Strategy<Value = VllmConfig> {
+    let sizes = (
+        2_u32..6,
+        3_u32..24,
+        prop::option::of(1_u32..5),
+        prop::option::of(1_u32..20),
+    );
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let rates = prop::option::of(prop::collection::vec(0.0..=1.0_f64, 1..4));
+    let role = prop_oneof![3 => Just(Role::Aggregated), 1 => Just(Role::Decode)];
+    (sizes, flags, rates, role).prop_map(|(sizes, flags, rates, role)| VllmConfig {
+        role,
+        block_tokens: sizes.0,
+        blocks: sizes.1,
+        max_sequences: sizes.2,
+        max_batched_tokens: sizes.3,
+        max_model_tokens: None,
+        prefix_caching: flags.0,
+        chunked_prefill: flags.1,
+        prefill_speedup: 1.0,
+        decode_speedup: 1.0,
+        preemption: if flags.2 {
+            Preemption::Lifo
+        } else {
+            Preemption::Fifo
+        },
+        speculation: rates.map(|rates| Speculation {
+            accept_rates: rates.into(),
+            seed: 42,
+        }),
+        quirks: if flags.3 {
+            Compat::V1_2_1
+        } else {
+            Compat::Default
+        }
+        .quirks(),
+    })
+}
+
+fn run(scheduler: Scheduler, arrivals: &[(RequestId, Arriving)]) -> (Workers, Vec<RequestId>) {
+    let mut workers = Workers::new(scheduler, Implementation::Literal, 1);
+    let rejected = workers
+        .run(arrivals)
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    (workers, rejected)
+}
+
+/// Every accepted request gets its tokens once, in order, none before it came.
+fn check_stories(
+    workers: &Workers,
+    rejected: &[RequestId],
+    arrivals: &[(RequestId, Arriving)],
+) -> Result<(), TestCaseError> {
+    let told = &workers.told[0];
+    let mut gaps = 0;
+    for (id, arriving) in arrivals {
+        if rejected.contains(id) {
+            prop_assert!(!told.stories.contains_key(&id.0));
+            continue;
+        }
+        let story = workers.story(id.0);
+        prop_assert_eq!(story.completed.len(), 1);
+        let last = story.completed[0];
+        let first = story.first.unwrap();
+        prop_assert!(arriving.at <= story.admissions[0].0);
+        prop_assert!(story.admissions[0].0 <= first && first <= last);
+        prop_assert_eq!(story.second.is_some(), arriving.output_tokens > 1);
+        prop_assert!(story.second.is_none_or(|at| first <= at && at <= last));
+        prop_assert_eq!(story.admissions.len(), story.preemptions.len() + 1);
+        for (turn, (_, cached, again)) in story.admissions.iter().enumerate() {
+            prop_assert_eq!(*again, turn > 0);
+            prop_assert!(*cached <= arriving.prompt.tokens());
+        }
+        gaps += arriving.output_tokens as usize - 1;
+    }
+    prop_assert_eq!(told.gaps.len(), gaps);
+    Ok(())
+}
+
+/// A pass begins when the one before has ended, or later.
+fn check_passes(workers: &Workers) -> Result<(), TestCaseError> {
+    let passes = &workers.told[0].passes;
+    for pair in passes.windows(2) {
+        prop_assert!(pair[0].0 + pair[0].1 <= pair[1].0);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn every_vllm_request_ends_exactly_once(config in config(), rows in rows()) {
+        let arrivals = arrivals(&rows, config.block_tokens);
+        let scheduler = Scheduler::Vllm(config);
+        let (workers, rejected) = run(scheduler.clone(), &arrivals);
+        check_stories(&workers, &rejected, &arrivals)?;
+        check_passes(&workers)?;
+        let (again, _) = run(scheduler, &arrivals);
+        prop_assert_eq!(&workers.told, &again.told);
+    }
+}
