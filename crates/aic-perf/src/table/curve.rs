@@ -32,7 +32,7 @@ impl Curve {
             return Err(TableError::BadLatency { what: "curve" });
         }
         Ok(Self {
-            keys: keys.into(),
+            keys,
             values: values.into(),
         })
     }

@@ -86,7 +86,7 @@ fn values(tables: &PerfTables, table: TableId) -> Vec<f64> {
     match table.layout() {
         Layout::Sites => {
             let curves = tables.gemm.iter().flat_map(|(_, sites)| sites.curves());
-            curves.flat_map(|curve| curve.values()).copied().collect()
+            curves.flat_map(Curve::values).copied().collect()
         }
         Layout::Grid(_) => tables
             .grid_table(table)
