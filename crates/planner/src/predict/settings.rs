@@ -90,6 +90,19 @@ impl Default for PredictorSettings {
 }
 
 /// An empty predictor.
+///
+/// ```
+/// use planner::{PredictorKind, PredictorSettings, build_predictor};
+///
+/// let settings = PredictorSettings { kind: PredictorKind::Arima, ..Default::default() };
+/// let mut requests = build_predictor(&settings);
+/// for count in [152.0, 159.0, 226.0, 164.0, 205.0] {
+///     requests.observe(count);
+/// }
+/// // Five values without memory: the forecast is their geometric mean (of `1 + count`).
+/// assert_eq!(requests.predict_next()?.round(), 179.0);
+/// # Ok::<(), planner::PredictError>(())
+/// ```
 #[must_use]
 pub fn build_predictor(settings: &PredictorSettings) -> Box<dyn Predictor> {
     let space = if settings.log1p {
