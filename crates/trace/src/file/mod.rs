@@ -3,4 +3,4 @@
 mod decompress;
 mod lines;
 
-pub(crate) use lines::{Lines, NextLine};
+pub(crate) use lines::Lines;

@@ -6,4 +6,3 @@ mod reader;
 mod row;
 
 pub(crate) use reader::MooncakeReader;
-pub(crate) use row::{MooncakeRow, RequiredFields};

@@ -1,10 +1,8 @@
 //! Rows of a Mooncake file, one at a time.
 
-use std::path::Path;
-
 use super::row::MooncakeRow;
 use super::{fast, full};
-use crate::error::{RowError, TraceError};
+use crate::error::{RowError, RowProblem, TraceError};
 use crate::file::Lines;
 
 /// A streaming reader.
@@ -14,10 +12,6 @@ pub(crate) struct MooncakeReader {
 }
 
 impl MooncakeReader {
-    pub(crate) fn open(path: &Path) -> Result<Self, TraceError> {
-        Lines::open(path).map(Self::new)
-    }
-
     pub(crate) fn new(lines: Lines) -> Self {
         Self {
             lines,
@@ -46,7 +40,7 @@ impl MooncakeReader {
     }
 }
 
-fn parse(line: &[u8], row: &mut MooncakeRow) -> Result<(), crate::error::RowProblem> {
+fn parse(line: &[u8], row: &mut MooncakeRow) -> Result<(), RowProblem> {
     match fast::parse(line, row) {
         Some(()) => Ok(()),
         None => full::parse(line, row),

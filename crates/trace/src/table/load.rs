@@ -1,0 +1,134 @@
+//! Reading a whole trace.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use super::builder::{NewRow, TraceBuilder};
+use super::trace::Trace;
+use crate::error::{RowError, TraceError};
+use crate::file::Lines;
+use crate::mooncake::MooncakeReader;
+
+/// How requests are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceFormat {
+    /// One request a line: timestamp, lengths, hash ids.
+    #[default]
+    Mooncake,
+}
+
+impl TraceFormat {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mooncake => "mooncake",
+        }
+    }
+
+    /// Whether its requests say when they arrive.
+    pub fn has_arrival_times(self) -> bool {
+        match self {
+            Self::Mooncake => true,
+        }
+    }
+}
+
+/// An unknown [`TraceFormat`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown trace format {0:?}: expected \"mooncake\"")]
+pub struct ParseFormatError(String);
+
+impl FromStr for TraceFormat {
+    type Err = ParseFormatError;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "mooncake" => Ok(Self::Mooncake),
+            other => Err(ParseFormatError(other.to_owned())),
+        }
+    }
+}
+
+/// How a trace is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceOptions {
+    /// How requests are written.
+    pub format: TraceFormat,
+    /// Tokens that one hash id stands for; at least 1.
+    pub block_size: u32,
+}
+
+impl Default for TraceOptions {
+    fn default() -> Self {
+        Self {
+            format: TraceFormat::Mooncake,
+            block_size: 512,
+        }
+    }
+}
+
+impl Trace {
+    /// Reads a file, plain or compressed with gzip or zstd.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn open(path: &Path, options: &TraceOptions) -> Result<Self, TraceError> {
+        Self::from_lines(Lines::open(path)?, options)
+    }
+
+    /// Reads a trace from memory; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    ///
+    /// ```
+    /// use trace::{Trace, TraceOptions};
+    /// let row = r#"{"timestamp": 0, "input_length": 600, "output_length": 8, "hash_ids": [1, 2]}"#;
+    /// let trace = Trace::from_bytes("example", row, &TraceOptions::default())?;
+    /// assert_eq!(trace.requests().next().map(|request| request.input_tokens), Some(600));
+    /// # Ok::<(), trace::TraceError>(())
+    /// ```
+    pub fn from_bytes(
+        name: &str,
+        bytes: impl Into<Vec<u8>>,
+        options: &TraceOptions,
+    ) -> Result<Self, TraceError> {
+        let bytes = std::io::Cursor::new(bytes.into());
+        Self::from_lines(Lines::from_reader(name.to_owned(), bytes)?, options)
+    }
+
+    fn from_lines(lines: Lines, options: &TraceOptions) -> Result<Self, TraceError> {
+        let mut builder =
+            TraceBuilder::new(lines.trace().to_owned(), options.format, options.block_size);
+        let mut reader = MooncakeReader::new(lines);
+        while push_next(&mut reader, &mut builder)? {}
+        builder.finish()
+    }
+}
+
+/// Adds the next row to `builder`; false at the end. After a
+/// [`TraceError::Row`] both can be used on.
+pub(crate) fn push_next(
+    reader: &mut MooncakeReader,
+    builder: &mut TraceBuilder,
+) -> Result<bool, TraceError> {
+    let (line, problem) = match reader.next_row()? {
+        None => return Ok(false),
+        Some((line, row)) => match row.required() {
+            Ok(required) => {
+                builder.push(&NewRow {
+                    line,
+                    session: row.session(),
+                    timestamp_ms: row.timestamp_ms(),
+                    delay_ms: row.delay_ms(),
+                    input_tokens: row.input_tokens(),
+                    output_tokens: required.output_tokens,
+                    ids: required.ids,
+                    priority: row.priority(),
+                })?;
+                return Ok(true);
+            }
+            Err(problem) => (line, problem),
+        },
+    };
+    Err(reader.lines().row_error(RowError { line, problem }))
+}

@@ -1,0 +1,9 @@
+//! A whole trace in memory, shared by the runs of a sweep.
+
+mod builder;
+mod load;
+mod trace;
+
+pub use load::{TraceFormat, TraceOptions};
+pub(crate) use trace::{NO_ROW, Row};
+pub use trace::{Trace, TraceRequest};

@@ -1,0 +1,13 @@
+//! Workloads: what a run is driven by.
+
+mod draws;
+mod flat;
+mod issue;
+mod sessions;
+mod spec;
+mod starts;
+mod synthetic;
+mod synthetic_run;
+
+pub use spec::{Load, Pacing, Window, WorkloadSpec};
+pub use synthetic::{Spacing, Synthetic};

@@ -1,0 +1,6 @@
+//! The crate from outside: workloads as a run sees them.
+
+mod error_cases;
+mod playing;
+mod real_traces;
+mod workloads;
