@@ -4,6 +4,7 @@ use super::{DeclaredQuant, Exclusions, Family, MlaDims, ModelSpec};
 use crate::quant::{KvFormat, WeightFormat};
 
 /// One built-in model.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bundled {
     pub(super) id: &'static str,
     family: Family,

@@ -12,7 +12,7 @@ use crate::error::AicError;
 use crate::model_spec::{Family, ModelSpec};
 use crate::quant::Formats;
 
-pub(crate) use op::{Collective, Half, NamedOp, OpKind};
+pub(crate) use op::{Half, NamedOp, OpKind};
 pub use parallel::Parallelism;
 
 /// Everything an operation list depends on.

@@ -11,26 +11,6 @@ pub(crate) enum Half {
     Post,
 }
 
-/// A collective of NCCL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Collective {
-    AllGather,
-    ReduceScatter,
-    AllReduce,
-    AllToAll,
-}
-
-impl Collective {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::AllGather => "all_gather",
-            Self::ReduceScatter => "reduce_scatter",
-            Self::AllReduce => "all_reduce",
-            Self::AllToAll => "alltoall",
-        }
-    }
-}
-
 /// What an operation computes and its shape on one GPU. Widths are elements.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OpKind {
@@ -112,12 +92,6 @@ pub(crate) enum OpKind {
         half: Half,
     },
     AllReduce {
-        width: u64,
-        gpus: u32,
-    },
-    /// One collective by itself; lists use it inside [`OpKind::MoeDispatch`] only.
-    Nccl {
-        collective: Collective,
         width: u64,
         gpus: u32,
     },

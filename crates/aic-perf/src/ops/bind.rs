@@ -86,11 +86,6 @@ impl Binder<'_> {
                 half,
             } => self.dispatch(hidden, moe_gpus, attention_dp, format, half)?,
             &OpKind::AllReduce { width, gpus } => self.all_reduce(gpus, width as f64)?,
-            &OpKind::Nccl {
-                collective,
-                width,
-                gpus,
-            } => self.nccl(collective, gpus, width as f64)?,
             &OpKind::P2p { width, stages } => self.hop(width, stages),
         };
         Ok(if one_token_a_request {

@@ -7,8 +7,12 @@ use super::bind::Binder;
 use crate::backend::Backend;
 use crate::error::AicError;
 use crate::interp::{Line, Timed};
-use crate::oplist::{Collective, Half};
+use crate::oplist::Half;
 use crate::quant::WeightFormat;
+
+/// NCCL's names of collectives.
+const ALL_GATHER: &str = "all_gather";
+const REDUCE_SCATTER: &str = "reduce_scatter";
 
 /// A collective of a message that grows with the tokens.
 #[derive(Debug, Clone)]
@@ -40,13 +44,12 @@ impl Binder<'_> {
     }
 
     /// NCCL's collective of `width` elements a token.
-    pub(super) fn nccl(
+    pub(crate) fn nccl(
         &self,
-        collective: Collective,
+        name: &'static str,
         gpus: u32,
         width: f64,
     ) -> Result<TokenOp, AicError> {
-        let name = collective.name();
         let most = self.tables.nccl_gpus(name).max();
         let line = |gpus| self.tables.nccl(name, gpus).map(Line::new);
         self.collective(name, gpus, width, most, line)
@@ -98,8 +101,8 @@ impl Binder<'_> {
         let attention_tp = (gpus / attention_dp).max(1);
         let (split, replicated) = (attention_tp > 1, attention_dp > 1);
         let exchange = match half {
-            Half::Pre => Collective::AllGather,
-            Half::Post => Collective::ReduceScatter,
+            Half::Pre => ALL_GATHER,
+            Half::Post => REDUCE_SCATTER,
         };
         match self.backend {
             Backend::Vllm => {
@@ -115,12 +118,12 @@ impl Binder<'_> {
             Backend::Sglang if split && replicated => {
                 let pair = match half {
                     Half::Pre => [
-                        self.nccl(Collective::ReduceScatter, attention_tp, width)?,
-                        self.nccl(Collective::AllGather, gpus, wide)?,
+                        self.nccl(REDUCE_SCATTER, attention_tp, width)?,
+                        self.nccl(ALL_GATHER, gpus, wide)?,
                     ],
                     Half::Post => [
-                        self.nccl(Collective::ReduceScatter, gpus, wide)?,
-                        self.nccl(Collective::AllGather, attention_tp, width)?,
+                        self.nccl(REDUCE_SCATTER, gpus, wide)?,
+                        self.nccl(ALL_GATHER, attention_tp, width)?,
                     ],
                 };
                 Ok(TokenOp::Pair(Box::new(pair)))

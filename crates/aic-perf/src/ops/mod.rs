@@ -76,7 +76,7 @@ pub(crate) enum TokenOp {
 
 impl TokenOp {
     #[inline]
-    fn at(&self, tokens: f64) -> Result<Timed, AicError> {
+    pub(crate) fn at(&self, tokens: f64) -> Result<Timed, AicError> {
         match self {
             Self::Nothing => Ok(Timed::ZERO),
             Self::Linear { ms, ms_per_token } => Ok(Timed::formula(ms + ms_per_token * tokens)),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::oplist::{Collective, Half, NamedOp, OpKind};
+use crate::oplist::{Half, NamedOp, OpKind};
 
 /// The operation of a JSON object with `kind`, `name`, `scale_factor` and fields, of which the first two are optional.
 pub(super) fn named_op(json: &Value) -> NamedOp {
@@ -104,17 +104,6 @@ pub(super) fn op_kind(kind: &str, json: &Value) -> OpKind {
         "CustomAllReduce" => OpKind::AllReduce {
             width: wide("hidden_size"),
             gpus: size("tp_size"),
-        },
-        "Nccl" => OpKind::Nccl {
-            collective: match text("operation") {
-                "all_gather" => Collective::AllGather,
-                "reduce_scatter" => Collective::ReduceScatter,
-                "all_reduce" => Collective::AllReduce,
-                "alltoall" => Collective::AllToAll,
-                other => panic!("collective {other}"),
-            },
-            width: wide("hidden_size"),
-            gpus: size("num_gpus"),
         },
         "P2P" => OpKind::P2p {
             width: wide("hidden_size"),

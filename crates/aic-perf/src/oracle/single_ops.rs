@@ -10,6 +10,7 @@ use super::{fixture, shared};
 use crate::backend::Backend;
 use crate::error::AicError;
 use crate::hw::GpuSpec;
+use crate::interp::Timed;
 use crate::oplist::NamedOp;
 use crate::ops::{Binder, Call};
 use crate::table::PerfTables;
@@ -64,8 +65,12 @@ impl Checker {
         };
         let kind = record["kind"].as_str().unwrap();
         let call = call(kind, &record["call"]);
-        let op = NamedOp::new("op", 1.0, op_kind(kind, &record["op"]));
-        let ours = binder.bind(&op).at(call);
+        let ours = if kind == "Nccl" {
+            nccl(&binder, &record["op"], call.tokens)
+        } else {
+            let op = NamedOp::new("op", 1.0, op_kind(kind, &record["op"]));
+            binder.bind(&op).at(call)
+        };
         self.checked += 1;
         let agree = match (&ours, record["ms"].as_f64(), record["err"].as_str()) {
             (Ok(ours), Some(theirs), _) => (ours.ms - theirs).abs() <= TOLERANCE * theirs.abs(),
@@ -93,6 +98,16 @@ impl Checker {
                 .join("\n")
         );
     }
+}
+
+/// A collective by itself, which models use as a part of their dispatch only.
+fn nccl(binder: &Binder<'_>, op: &Value, tokens: f64) -> Result<Timed, AicError> {
+    let name = op["operation"].as_str().unwrap().to_owned();
+    let gpus = u32::try_from(op["num_gpus"].as_u64().unwrap()).unwrap();
+    let width = op["hidden_size"].as_f64().unwrap();
+    binder
+        .nccl(Box::leak(name.into_boxed_str()), gpus, width)?
+        .at(tokens)
 }
 
 fn call(kind: &str, json: &Value) -> Call {
