@@ -25,10 +25,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.map.keys().map(String::as_str)
-    }
-
     /// Names of the fields that were passed over, with their path.
     pub(crate) fn into_passed_over(self) -> Vec<String> {
         self.passed_over

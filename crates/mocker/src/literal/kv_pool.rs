@@ -254,3 +254,20 @@ impl KvPool {
         }
     }
 }
+
+#[cfg(test)]
+impl KvPool {
+    /// Counts every kind of block once more.
+    pub(super) fn assert_adds_up(&self) {
+        assert_eq!(self.free + self.active() + self.inactive(), self.total);
+        let held = self.resident.values().filter(|block| block.refs > 0);
+        assert_eq!(held.count() as u32, self.active_full);
+        for (block, found) in &self.resident {
+            let is_leaf = found.refs == 0 && found.inactive_children == 0;
+            assert_eq!(self.leaves.get(&found.released) == Some(block), is_leaf);
+            if let Some(parent) = found.parent {
+                assert!(self.resident.contains_key(&parent), "a prefix has a hole");
+            }
+        }
+    }
+}

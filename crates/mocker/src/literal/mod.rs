@@ -8,6 +8,8 @@ mod emission;
 mod kv_pool;
 mod request;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod vllm;
 
 pub(crate) use vllm::LiteralVllm;

@@ -218,3 +218,26 @@ impl PassScheduler for LiteralVllm {
         self.clock.coverage()
     }
 }
+
+#[cfg(test)]
+impl LiteralVllm {
+    /// Counts the blocks of the pool once more, from what its requests hold.
+    pub(super) fn assert_blocks_add_up(&self) {
+        self.pool.assert_adds_up();
+        let mut matched = std::collections::BTreeMap::new();
+        let mut unmatched = 0;
+        for request in self.requests.values() {
+            for index in 0..request.alloc.div_ceil(self.block_tokens()) as u32 {
+                if self.config.prefix_caching && index < request.full {
+                    *matched.entry(request.block(index)).or_insert(0) += 1;
+                } else {
+                    unmatched += 1;
+                }
+            }
+        }
+        assert_eq!(self.pool.active(), matched.len() as u32 + unmatched);
+        for (block, refs) in matched {
+            assert_eq!(self.pool.refs(block), refs);
+        }
+    }
+}

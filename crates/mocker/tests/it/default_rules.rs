@@ -103,7 +103,7 @@ fn run(
     };
     let factory = Factory::aggregated(engines).with(Implementation::Literal);
     let mut workers = Workers::of(&factory, 1);
-    assert!(workers.run(&arrivals(rows)).is_empty());
+    assert_eq!(workers.run(&arrivals(rows)), Ok(Vec::new()));
     workers
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use mocker::{DEFAULT_BLOCKS, EngineConfig, Factory, Implementation, PoolEngines, Scheduler};
 use sim_api::{
-    Admission, Admitted, Engine, EngineFactory, EngineRequest, EngineSink, Feeds, KvChange, Limit,
-    PassRecord, PassRun, Pool, Preempted, Prompt, Quirks, Rejection, RequestId, Role, Stamp,
-    TokenGaps, WorkerId,
+    Admission, Admitted, Engine, EngineError, EngineFactory, EngineRequest, EngineSink, Feeds,
+    KvChange, Limit, PassRecord, PassRun, Pool, Preempted, Prompt, Quirks, Rejection, RequestId,
+    Role, Stamp, TokenGaps, WorkerId,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -138,14 +138,12 @@ impl Workers {
     pub(crate) fn run(
         &mut self,
         arrivals: &[(RequestId, Arriving)],
-    ) -> Vec<(RequestId, Rejection)> {
+    ) -> Result<Vec<(RequestId, Rejection)>, EngineError> {
         let mut rejected = Vec::new();
         for (turn, (id, arriving)) in arrivals.iter().enumerate() {
             let turn = turn % self.engines.len();
             let engine = &mut self.engines[turn];
-            engine
-                .advance(Limit::Before(arriving.at), &mut self.told[turn])
-                .unwrap();
+            engine.advance(Limit::Before(arriving.at), &mut self.told[turn])?;
             let request = EngineRequest {
                 id: *id,
                 prompt: arriving.prompt.clone(),
@@ -156,10 +154,10 @@ impl Workers {
             }
         }
         for (engine, told) in self.engines.iter_mut().zip(&mut self.told) {
-            let progress = engine.advance(Limit::Through(SimTime::MAX), told).unwrap();
+            let progress = engine.advance(Limit::Through(SimTime::MAX), told)?;
             assert!(progress.idle);
         }
-        rejected
+        Ok(rejected)
     }
 
     /// The story of a request by whichever worker had it.

@@ -105,7 +105,7 @@ fn run(case: &Case, implementation: Implementation) -> Outcome {
         let scheduler = scheduler(&config, Role::Aggregated, quirks);
         let mut decode = Workers::new(scheduler, implementation, case.workers);
         let arrivals = arrivals(case, config.block_tokens);
-        assert!(decode.run(&arrivals).is_empty());
+        assert_eq!(decode.run(&arrivals), Ok(Vec::new()));
         return Outcome {
             arrivals,
             prefill: None,
@@ -124,7 +124,7 @@ fn run(case: &Case, implementation: Implementation) -> Outcome {
     for (_, arriving) in &mut single {
         arriving.output_tokens = 1;
     }
-    assert!(prefill.run(&single).is_empty());
+    assert_eq!(prefill.run(&single), Ok(Vec::new()));
     let transfer = prefill_config.transfer;
     let mut handed: Vec<(RequestId, Arriving)> = Vec::new();
     for (at, id) in prefill.ended() {
@@ -146,7 +146,7 @@ fn run(case: &Case, implementation: Implementation) -> Outcome {
         ));
     }
     handed.sort_by_key(|(_, arriving)| arriving.at);
-    assert!(decode.run(&handed).is_empty());
+    assert_eq!(decode.run(&handed), Ok(Vec::new()));
     Outcome {
         arrivals,
         prefill: Some(prefill),
@@ -254,15 +254,17 @@ fn check(implementation: Implementation, group: impl Fn(&Case) -> bool) -> usize
 }
 
 #[test]
-fn literal_vllm_equals_the_reference_token_by_token() {
-    let checked = check(Implementation::Literal, |case| {
-        case.name.starts_with('v') || case.name.starts_with('d')
-    });
-    assert_eq!(checked, 43);
+fn vllm_equals_the_reference_token_by_token() {
+    for implementation in [Implementation::Literal, Implementation::Fast] {
+        let checked = check(implementation, |case| {
+            case.name.starts_with('v') || case.name.starts_with('d')
+        });
+        assert_eq!(checked, 43);
+    }
 }
 
 #[test]
-fn literal_speculation_equals_the_reference() {
+fn speculation_equals_the_reference() {
     let checked = check(Implementation::Literal, |case| case.name.starts_with('m'));
     assert_eq!(checked, 9);
 }
