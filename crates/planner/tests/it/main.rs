@@ -1,3 +1,4 @@
 //! Integration tests of the planner.
 
+mod cases;
 mod predict;
