@@ -97,13 +97,10 @@ impl Ballot {
     /// The result.
     pub(super) fn result(&self, min_endpoint: u32) -> Wish {
         let worst_ms = self.worst_ms;
-        if self.votes == 0 {
-            return Wish {
-                worst_ms,
-                ..Wish::UNKNOWN
-            };
+        if self.votes == 0 && !self.refused {
+            return Wish::UNKNOWN;
         }
-        if self.all_above {
+        if self.votes > 0 && self.all_above {
             return Wish {
                 replicas: Some(self.replicas.saturating_add(1)),
                 reason: LoadReason::ScaleUp,

@@ -105,16 +105,15 @@ impl Linear {
     fn refit(&mut self) {
         let samples: Vec<Sample> = self.store.iter().copied().collect();
         let mut line = least_squares(&samples);
-        let mut sound = line.intercept.is_finite();
-        for (feature, coef) in line.coef.iter_mut().enumerate() {
-            if self.relaxed == Some(feature) {
-                if *coef < -SIGN_TOLERANCE {
-                    // The intercept is left as it is: the reference's rule, on which its decisions rest.
-                    *coef = 0.0;
-                }
-            } else if *coef < 0.0 || !coef.is_finite() {
-                sound = false;
-            }
+        let sound = line.intercept.is_finite()
+            && (line.coef.iter().enumerate())
+                .all(|(feature, &coef)| self.relaxed == Some(feature) || coef >= 0.0);
+        if let Some(coef) = self.relaxed.map(|feature| &mut line.coef[feature])
+            && sound
+            && *coef < -SIGN_TOLERANCE
+        {
+            // The intercept is left as it is: the reference's rule, on which its decisions rest.
+            *coef = 0.0;
         }
         self.stale = false;
         self.state = FitState {

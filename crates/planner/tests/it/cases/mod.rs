@@ -6,3 +6,5 @@ mod figures;
 mod machine;
 mod models;
 mod support;
+
+pub(crate) use support::alike;
