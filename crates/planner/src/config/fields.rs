@@ -206,10 +206,10 @@ fn assign_real(config: &mut PlannerConfig, name: &str, value: &Value) -> Result<
             config.thresholds.prefill_scale_down_queue_tokens = optional(name, value, integer)?;
         }
         "decode_scale_up_kv_rate" => {
-            config.thresholds.decode_scale_up_kv_rate = optional(name, value, float)?
+            config.thresholds.decode_scale_up_kv_rate = optional(name, value, float)?;
         }
         "decode_scale_down_kv_rate" => {
-            config.thresholds.decode_scale_down_kv_rate = optional(name, value, float)?
+            config.thresholds.decode_scale_down_kv_rate = optional(name, value, float)?;
         }
         _ => return Ok(false),
     }
@@ -222,16 +222,16 @@ fn assign_text(config: &mut PlannerConfig, name: &str, value: &Value) -> Result<
         "profile_results_dir" => config.profile_results_dir = text(name, value)?,
         "load_predictor" => config.load_predictor = text(name, value)?,
         "metric_pulling_prometheus_endpoint" => {
-            config.metric_pulling_prometheus_endpoint = text(name, value)?
+            config.metric_pulling_prometheus_endpoint = text(name, value)?;
         }
         "report_output_dir" => config.report_output_dir = text(name, value)?,
         "log_dir" => config.log_dir = optional(name, value, text)?,
         "load_predictor_warmup_trace" => {
-            config.load_predictor_warmup_trace = optional(name, value, text)?
+            config.load_predictor_warmup_trace = optional(name, value, text)?;
         }
         "model_name" => config.model_name = optional(name, value, text)?,
         "global_planner_namespace" => {
-            config.global_planner_namespace = optional(name, value, text)?
+            config.global_planner_namespace = optional(name, value, text)?;
         }
         "report_filename" => config.report_filename = optional(name, value, text)?,
         _ => return Ok(false),

@@ -98,7 +98,8 @@ pub fn parse_config(value: &Value, quirks: Quirks) -> Result<LoadedConfig, Confi
         let canonical = canonical.unwrap_or(name);
         let known = assign(&mut config, canonical, value, early)
             .map_err(|error| under_given_name(error, canonical, name))?;
-        if !known && !lax && !(early && LATER_FIELDS.contains(&canonical)) {
+        let later = early && LATER_FIELDS.contains(&canonical);
+        if !(known || lax || later) {
             return Err(ConfigError::UnknownField {
                 field: name.clone(),
                 known: KNOWN,
