@@ -102,6 +102,9 @@ pub struct SglangConfig {
     pub page_tokens: u32,
     /// Pages in the pool; at least 1.
     pub pages: u32,
+    /// What a router that counts tokens takes for the budget of a pass; the
+    /// scheduler has its own limits.
+    pub max_batched_tokens: Option<u32>,
     /// Order of the waiting queue.
     pub policy: SchedulePolicy,
     /// Prompt tokens a pass may take in, whole prompts.
@@ -118,4 +121,16 @@ pub struct SglangConfig {
     pub decode_speedup: f64,
     /// Ways of the reference to keep.
     pub quirks: Quirks,
+}
+
+impl SglangConfig {
+    /// What a request may exceed by itself.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            block_tokens: self.page_tokens,
+            blocks: self.pages,
+            whole_prompt_budget: None,
+            max_model_tokens: None,
+        }
+    }
 }

@@ -7,6 +7,7 @@ use sim_api::{Quirk, Quirks, Role};
 use sim_core::SimDuration;
 
 use crate::config::{Preemption, SchedulePolicy, SglangConfig, Speculation, VllmConfig};
+use crate::factory::Scheduler;
 
 /// KV blocks of an engine that names neither blocks nor a GPU and a model.
 pub const DEFAULT_BLOCKS: u32 = 16_384;
@@ -202,6 +203,16 @@ impl EngineConfig {
         self.blocks.is_none() && self.aic.backend.is_some() && !quirks.has(Quirk::FixedKvBlocks)
     }
 
+    /// The scheduler of a worker with this role and that many blocks.
+    pub fn scheduler(&self, role: Role, blocks: u32, quirks: Quirks) -> Scheduler {
+        match self.kind {
+            EngineKind::Vllm | EngineKind::Trtllm => {
+                Scheduler::Vllm(self.vllm(role, blocks, quirks))
+            }
+            EngineKind::Sglang => Scheduler::Sglang(self.sglang(role, blocks, quirks)),
+        }
+    }
+
     /// The vLLM scheduler of a worker with this role and that many blocks.
     pub fn vllm(&self, role: Role, blocks: u32, quirks: Quirks) -> VllmConfig {
         VllmConfig {
@@ -227,6 +238,7 @@ impl EngineConfig {
             role,
             page_tokens: self.block_tokens,
             pages: blocks,
+            max_batched_tokens: self.max_batched_tokens,
             policy: self.sglang.policy,
             max_prefill_tokens: self.sglang.max_prefill_tokens,
             chunked_prefill_tokens: self.sglang.chunked_prefill_tokens,

@@ -7,8 +7,9 @@ use sim_api::{
     Engine, EngineFactory, Feeds, Pool, Rejection, StepTimeModel, WorkerId, WorkerProfile,
 };
 
-use crate::config::{Speculation, VllmConfig};
+use crate::config::{SglangConfig, Speculation, VllmConfig};
 use crate::literal::LiteralVllm;
+use crate::sglang::Sglang;
 use crate::vllm::{StepTimes, VllmEngine};
 
 /// Makes a step-time model for one worker.
@@ -19,6 +20,8 @@ pub type ModelMaker = Arc<dyn Fn() -> Box<dyn StepTimeModel> + Send + Sync>;
 pub enum Scheduler {
     /// vLLM.
     Vllm(VllmConfig),
+    /// SGLang. Has one implementation.
+    Sglang(SglangConfig),
 }
 
 /// The workers of one pool.
@@ -123,6 +126,7 @@ impl EngineFactory for Factory {
             Scheduler::Vllm(config) => {
                 Box::new(LiteralVllm::engine(config.clone(), id, model(), feeds))
             }
+            Scheduler::Sglang(config) => Box::new(Sglang::engine(config.clone(), model(), feeds)),
         }
     }
 
@@ -141,12 +145,22 @@ impl EngineFactory for Factory {
                     .as_ref()
                     .map_or(0, Speculation::draft_tokens),
             },
+            Scheduler::Sglang(config) => WorkerProfile {
+                block_tokens: config.page_tokens,
+                blocks: config.pages,
+                max_batched_tokens: config.max_batched_tokens,
+                max_sequences: None,
+                role: config.role,
+                gpus: workers.gpus,
+                draft_tokens: 0,
+            },
         }
     }
 
     fn check(&self, pool: Pool, input_tokens: u32, output_tokens: u32) -> Result<(), Rejection> {
         let limits = match &self.pool(pool).scheduler {
             Scheduler::Vllm(config) => config.limits(),
+            Scheduler::Sglang(config) => config.limits(),
         };
         limits.admit(input_tokens, output_tokens).map(|_| ())
     }

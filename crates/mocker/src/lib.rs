@@ -12,11 +12,13 @@
 //! ```
 
 mod args;
+mod blocks;
 mod can_run;
 mod config;
 mod engine_config;
 mod factory;
 mod literal;
+mod sglang;
 mod spec_decode;
 mod step_clock;
 mod stepped;

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use sim_api::{DecodeStep, Quirk, RequestId, Role, StepTimeError};
 use sim_core::SimTime;
 
+use crate::blocks::BlockId;
 use crate::config::Speculation;
 use crate::spec_decode::BurstSampler;
 use crate::stepped::PassReport;
 
-use super::request::{BlockId, Request};
+use super::request::Request;
 use super::schedule::Pass;
 use super::vllm::LiteralVllm;
 

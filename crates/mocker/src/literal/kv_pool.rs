@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use sim_api::{KvChange, KvRun};
+use sim_api::KvChange;
 
-use super::request::{BlockId, Chain};
+use crate::blocks::{BlockId, KvChanges};
 
 /// A full block that can be matched.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub(super) struct KvPool {
     /// Inactive blocks without inactive children, by when they were released.
     leaves: BTreeMap<u64, BlockId>,
     tick: u64,
-    changes: Vec<KvChange>,
+    changes: KvChanges,
 }
 
 impl KvPool {
@@ -51,7 +51,7 @@ impl KvPool {
             resident: HashMap::default(),
             leaves: BTreeMap::new(),
             tick: 0,
-            changes: Vec::new(),
+            changes: KvChanges::default(),
         }
     }
 
@@ -168,7 +168,7 @@ impl KvPool {
                 released: 0,
             },
         );
-        self.note_stored(block);
+        self.changes.stored(block);
     }
 
     fn hold_resident(&mut self, block: BlockId) {
@@ -213,45 +213,13 @@ impl KvPool {
             self.child_left(evicted.parent);
         }
         self.free += 1;
-        self.note_removed(block);
+        self.changes.removed(block);
         true
     }
 
     /// Changes of the resident prompt blocks since the last call.
     pub(super) fn take_changes(&mut self) -> Vec<KvChange> {
-        std::mem::take(&mut self.changes)
-    }
-
-    fn note_stored(&mut self, block: BlockId) {
-        let Chain::Segment(segment) = block.chain else {
-            return;
-        };
-        let stored = KvRun {
-            segment,
-            blocks: block.index + 1,
-        };
-        match self.changes.last_mut() {
-            Some(KvChange::Stored { run }) if run.segment == segment => *run = stored,
-            _ => self.changes.push(KvChange::Stored { run: stored }),
-        }
-    }
-
-    fn note_removed(&mut self, block: BlockId) {
-        let Chain::Segment(segment) = block.chain else {
-            return;
-        };
-        match self.changes.last_mut() {
-            Some(KvChange::Removed { run, keep }) if run.segment == segment => {
-                *keep = block.index;
-            }
-            _ => self.changes.push(KvChange::Removed {
-                run: KvRun {
-                    segment,
-                    blocks: block.index + 1,
-                },
-                keep: block.index,
-            }),
-        }
+        self.changes.take()
     }
 }
 

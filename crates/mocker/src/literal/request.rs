@@ -1,24 +1,9 @@
 //! Requests of the literal engine and the blocks of their sequences.
 
-use sim_api::{EngineRequest, RequestId, SegmentId};
+use sim_api::{EngineRequest, RequestId};
 use sim_core::SimTime;
 
-/// Where a block's tokens come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Chain {
-    /// A prompt: the block may be shared.
-    Segment(SegmentId),
-    /// Generated tokens: the block is one request's own.
-    Request(RequestId),
-}
-
-/// The identity of a full block together with its whole prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct BlockId {
-    pub(super) chain: Chain,
-    /// Which block of the chain; for generated ones, of the sequence.
-    pub(super) index: u32,
-}
+use crate::blocks::{BlockId, Sequence};
 
 /// Where a request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +34,11 @@ pub(super) struct Request {
     pub(super) full: u32,
     /// When it got its latest token.
     pub(super) last_token: Option<SimTime>,
-    path: Vec<BlockId>,
+    sequence: Sequence,
 }
 
 impl Request {
     pub(super) fn new(request: &EngineRequest, output_tokens: u32, block_tokens: u32) -> Self {
-        let full = request.prompt.tokens() / block_tokens;
         Self {
             id: request.id,
             prompt_tokens: u64::from(request.prompt.tokens()),
@@ -64,9 +48,9 @@ impl Request {
             admitted_before: false,
             computed: 0,
             alloc: 0,
-            full,
+            full: request.prompt.tokens() / block_tokens,
             last_token: None,
-            path: prompt_path(&request.prompt).take(full as usize).collect(),
+            sequence: Sequence::new(request.id, &request.prompt, block_tokens),
         }
     }
 
@@ -87,22 +71,11 @@ impl Request {
 
     /// Identity of block `index` of the sequence.
     pub(super) fn block(&self, index: u32) -> BlockId {
-        self.path.get(index as usize).copied().unwrap_or(BlockId {
-            chain: Chain::Request(self.id),
-            index,
-        })
+        self.sequence.block(index)
     }
 
     /// Identity of the block before block `index`.
     pub(super) fn parent(&self, index: u32) -> Option<BlockId> {
         index.checked_sub(1).map(|before| self.block(before))
     }
-}
-
-/// The full blocks of a prompt, first to last.
-pub(super) fn prompt_path(prompt: &sim_api::Prompt) -> impl Iterator<Item = BlockId> {
-    prompt.runs().iter().flat_map(|run| {
-        let chain = Chain::Segment(run.segment);
-        (0..run.blocks).map(move |index| BlockId { chain, index })
-    })
 }

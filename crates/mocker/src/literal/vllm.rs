@@ -8,13 +8,14 @@ use sim_api::{
 };
 use sim_core::SimDuration;
 
+use crate::blocks::prompt_blocks;
 use crate::config::{Preemption, VllmConfig};
 use crate::spec_decode::BurstSampler;
 use crate::step_clock::StepClock;
 use crate::stepped::{PassReport, PassScheduler, Stepped};
 
 use super::kv_pool::KvPool;
-use super::request::{Request, Status, prompt_path};
+use super::request::{Request, Status};
 use super::schedule::Pass;
 
 /// A vLLM worker, simulated literally.
@@ -206,7 +207,7 @@ impl PassScheduler for LiteralVllm {
         if !self.config.prefix_caching {
             return 0;
         }
-        let blocks = prompt_path(prompt)
+        let blocks = prompt_blocks(prompt)
             .take_while(|&block| self.pool.is_resident(block))
             .count() as u32;
         blocks

@@ -105,7 +105,7 @@ pub(crate) struct Workers {
 
 pub(crate) fn scheduler(config: &EngineConfig, role: Role, quirks: Quirks) -> Scheduler {
     let blocks = config.blocks.unwrap_or(DEFAULT_BLOCKS);
-    Scheduler::Vllm(config.vllm(role, blocks, quirks))
+    config.scheduler(role, blocks, quirks)
 }
 
 pub(crate) fn pool_engines(scheduler: Scheduler) -> PoolEngines {

@@ -1,8 +1,12 @@
 //! What holds for every workload, whatever the numbers.
 
-use mocker::{Implementation, Preemption, Scheduler, Speculation, VllmConfig};
+use std::collections::BTreeMap;
+
+use mocker::{
+    Implementation, Preemption, SchedulePolicy, Scheduler, SglangConfig, Speculation, VllmConfig,
+};
 use proptest::prelude::*;
-use sim_api::{Compat, EngineError, RequestId, Role};
+use sim_api::{Compat, EngineError, KvChange, RequestId, Role, SegmentId};
 use sim_core::SimTime;
 
 use crate::driver::{Arriving, Workers};
@@ -93,7 +97,7 @@ fn run(
 }
 
 /// Every accepted request gets its tokens once, in order, none before it came.
-fn check_stories(
+fn check_ends(
     workers: &Workers,
     rejected: &[RequestId],
     arrivals: &[(RequestId, Arriving)],
@@ -113,7 +117,6 @@ fn check_stories(
         prop_assert!(story.admissions[0].0 <= first && first <= last);
         prop_assert_eq!(story.second.is_some(), arriving.output_tokens > 1);
         prop_assert!(story.second.is_none_or(|at| first <= at && at <= last));
-        prop_assert_eq!(story.admissions.len(), story.preemptions.len() + 1);
         for (turn, (_, cached, again)) in story.admissions.iter().enumerate() {
             prop_assert_eq!(*again, turn > 0);
             prop_assert!(*cached <= arriving.prompt.tokens());
@@ -133,6 +136,53 @@ fn check_passes(workers: &Workers) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn sglang_config() -> impl Strategy<Value = SglangConfig> {
+    let sizes = (1_u32..6, 4_u32..40, 1_u32..40, 1_u32..40, 1_u32..20);
+    let rest = (any::<bool>(), 0.0..=1.0_f64, any::<bool>());
+    (sizes, rest).prop_map(|(sizes, rest)| SglangConfig {
+        role: Role::Aggregated,
+        page_tokens: sizes.0,
+        pages: sizes.1,
+        max_batched_tokens: None,
+        policy: if rest.0 {
+            SchedulePolicy::Lpm
+        } else {
+            SchedulePolicy::Fifo
+        },
+        max_prefill_tokens: sizes.2,
+        chunked_prefill_tokens: sizes.3,
+        clip_max_new_tokens: sizes.4,
+        conservativeness: rest.1,
+        prefill_speedup: 1.0,
+        decode_speedup: 1.0,
+        quirks: if rest.2 {
+            Compat::V1_2_1
+        } else {
+            Compat::Default
+        }
+        .quirks(),
+    })
+}
+
+/// Reports of the cache make sense one after the other: what is said to be
+/// removed was there.
+fn check_kv(workers: &Workers) -> Result<(), TestCaseError> {
+    let mut resident: BTreeMap<SegmentId, u32> = BTreeMap::new();
+    for (_, change) in &workers.told[0].kv {
+        match *change {
+            KvChange::Stored { run } => {
+                let before = resident.insert(run.segment, run.blocks).unwrap_or(0);
+                prop_assert!(before < run.blocks);
+            }
+            KvChange::Removed { run, keep } => {
+                prop_assert!(keep < run.blocks);
+                prop_assert_eq!(resident.insert(run.segment, keep), Some(run.blocks));
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -148,8 +198,24 @@ proptest! {
                 return Ok(());
             }
         };
-        check_stories(&workers, &rejected, &arrivals)?;
+        check_ends(&workers, &rejected, &arrivals)?;
+        for story in workers.told[0].stories.values() {
+            prop_assert_eq!(story.admissions.len(), story.preemptions.len() + 1);
+        }
         check_passes(&workers)?;
+        check_kv(&workers)?;
+        let (again, _) = run(scheduler, &arrivals).unwrap();
+        prop_assert_eq!(&workers.told, &again.told);
+    }
+
+    #[test]
+    fn every_sglang_request_ends_exactly_once(config in sglang_config(), rows in rows()) {
+        let arrivals = arrivals(&rows, config.page_tokens);
+        let scheduler = Scheduler::Sglang(config);
+        let (workers, rejected) = run(scheduler.clone(), &arrivals).unwrap();
+        check_ends(&workers, &rejected, &arrivals)?;
+        check_passes(&workers)?;
+        check_kv(&workers)?;
         let (again, _) = run(scheduler, &arrivals).unwrap();
         prop_assert_eq!(&workers.told, &again.told);
     }

@@ -10,3 +10,4 @@ mod models;
 mod polynomial;
 mod prompts;
 mod reference;
+mod sglang;

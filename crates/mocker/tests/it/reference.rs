@@ -268,3 +268,9 @@ fn speculation_equals_the_reference() {
     let checked = check(Implementation::Literal, |case| case.name.starts_with('m'));
     assert_eq!(checked, 9);
 }
+
+#[test]
+fn sglang_equals_the_reference_token_by_token() {
+    let checked = check(Implementation::Literal, |case| case.name.starts_with('g'));
+    assert_eq!(checked, 11);
+}
