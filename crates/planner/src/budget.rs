@@ -113,6 +113,17 @@ impl Budget {
         }
     }
 
+    /// At most as many replicas as the ceiling holds, but not fewer than `min_endpoint`: reaching a floor with whole
+    /// replicas can pass a ceiling close above it.
+    #[must_use]
+    pub fn below_ceiling(&self, replicas: u32, engine_gpus: u32) -> u32 {
+        if self.max_gpus < 0 || engine_gpus == 0 {
+            return replicas;
+        }
+        let most = to_u32(self.max_gpus / i64::from(engine_gpus));
+        replicas.min(most.max(self.min_endpoint))
+    }
+
     /// Replicas of both pools. Above the ceiling both shrink in proportion, and decode gets what rounding leaves;
     /// below the floor both grow, unless that would pass the ceiling.
     #[must_use]

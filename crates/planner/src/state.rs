@@ -241,13 +241,15 @@ impl Planner {
             Mode::Prefill => &self.capabilities.prefill,
             _ => &self.capabilities.decode,
         };
-        match engine.num_gpu {
-            Some(gpus) => self
-                .rules
-                .budget
-                .clamp_one(wanted.max(self.rules.min_endpoint), gpus),
-            None => wanted,
+        let Some(gpus) = engine.num_gpu else {
+            return wanted;
+        };
+        let budget = &self.rules.budget;
+        let replicas = budget.clamp_one(wanted.max(self.rules.min_endpoint), gpus);
+        if self.quirks.has(Quirk::BudgetCountsReplicas) {
+            return replicas;
         }
+        budget.below_ceiling(replicas, gpus)
     }
 
     /// Both pools' replicas within the budget; unbounded if a pool's GPUs are unknown.

@@ -1,5 +1,8 @@
 //! Integration tests of the planner.
 
 mod cases;
+mod config;
+mod defaults;
 mod predict;
+mod properties;
 mod ticks;
