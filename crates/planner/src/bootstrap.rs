@@ -1,5 +1,7 @@
 //! Samples for the models before the first request, from a step-time model.
 
+use sim_api::WorkerProfile;
+
 use crate::pass::Pass;
 
 /// Token budget of a pass where an engine names none.
@@ -24,6 +26,19 @@ pub struct BootstrapLimits {
     pub max_sequences: Option<u32>,
     /// KV tokens of a decode engine; 262144 if 0.
     pub kv_tokens: u64,
+}
+
+impl BootstrapLimits {
+    /// The limits of a deployment's engines: the token budget of prefill, seats and KV cache of decode. In an
+    /// aggregated deployment both are the same engine.
+    #[must_use]
+    pub fn of_profiles(prefill: &WorkerProfile, decode: &WorkerProfile) -> Self {
+        Self {
+            max_batched_tokens: prefill.max_batched_tokens,
+            max_sequences: decode.max_sequences,
+            kv_tokens: u64::from(decode.blocks) * u64::from(decode.block_tokens),
+        }
+    }
 }
 
 /// Passes to learn before the first request.

@@ -2,7 +2,7 @@
 //!
 //! It reads no clock and starts nothing, so a live controller can drive it as well as a simulation.
 
-use sim_api::{Quirk, Quirks, Targets};
+use sim_api::{Pool, Quirk, Quirks, Targets};
 
 use crate::accept_length::AcceptLength;
 use crate::capabilities::Capabilities;
@@ -93,33 +93,27 @@ impl Planner {
             .set_engines(&capabilities.decode, self.rules.draft_tokens);
     }
 
-    /// Teaches the models passes that no tick shows: benchmarks, or all but the last pass of a worker.
+    /// Teaches the model of a pool a pass that no tick shows: a benchmark, or all but the last pass of a worker.
     ///
-    /// Prefill passes go to the prefill model, decode passes to the decode model or, in an aggregated deployment,
-    /// to the aggregated one. Without latency targets nothing is learned.
-    pub fn learn(
-        &mut self,
-        prefill: impl IntoIterator<Item = Pass>,
-        decode: impl IntoIterator<Item = Pass>,
-    ) {
+    /// An aggregated deployment is the decode pool. Without latency targets, or for a pool that the mode does not
+    /// scale, nothing is learned.
+    pub fn learn_pass(&mut self, pool: Pool, pass: &Pass) {
         if !self.rules.is_sla() {
             return;
         }
-        let mode = self.rules.mode;
-        if matches!(mode, Mode::Disagg | Mode::Prefill) {
-            prefill
-                .into_iter()
-                .for_each(|pass| self.models.prefill.observe(&pass));
+        match (pool, self.rules.mode) {
+            (Pool::Decode, Mode::Agg) => self.models.agg.observe(pass),
+            (Pool::Decode, Mode::Disagg | Mode::Decode) => self.models.decode.observe(pass),
+            (Pool::Prefill, Mode::Disagg | Mode::Prefill) => self.models.prefill.observe(pass),
+            (Pool::Decode, Mode::Prefill) | (Pool::Prefill, Mode::Agg | Mode::Decode) => {}
         }
-        match mode {
-            Mode::Disagg | Mode::Decode => decode
-                .into_iter()
-                .for_each(|pass| self.models.decode.observe(&pass)),
-            Mode::Agg => decode
-                .into_iter()
-                .for_each(|pass| self.models.agg.observe(&pass)),
-            Mode::Prefill => {}
-        }
+    }
+
+    /// Teaches the model of a pool passes in order; see [`learn_pass`](Self::learn_pass).
+    pub fn learn(&mut self, pool: Pool, passes: impl IntoIterator<Item = Pass>) {
+        passes
+            .into_iter()
+            .for_each(|pass| self.learn_pass(pool, &pass));
     }
 
     /// Feeds the predictors past traffic, one window per throughput interval.
@@ -147,8 +141,8 @@ impl Planner {
             if let Some(traffic) = input.traffic.as_ref().filter(|_| !tick.run_throughput) {
                 self.observe_traffic(traffic);
             }
-            let (prefill, decode) = (input.prefill.iter(), input.decode.iter());
-            self.learn(prefill.map(|seen| seen.pass), decode.map(|seen| seen.pass));
+            self.learn(Pool::Prefill, input.prefill.iter().map(|seen| seen.pass));
+            self.learn(Pool::Decode, input.decode.iter().map(|seen| seen.pass));
             by_load = self.decide_by_load(input);
             self.schedule.load_done(input.now_s);
         }

@@ -112,6 +112,12 @@ pub struct Decision {
 }
 
 /// One tick, for logs and reports. Values that were not set are absent.
+///
+/// Names in `values` that reports know: `observed_{num_req, duration_s, rps, isl, osl, ttft_ms, itl_ms,
+/// kv_hit_rate, accept_length}` of the last traffic window, `predicted_{num_req, rps, isl, osl, kv_hit_rate}`,
+/// `estimated_{ttft_ms, itl_ms}` (the worst worker), `engine_rps_{prefill, decode}`, `lower_bound_{prefill,
+/// decode}` in replicas, and `gpu_hours` so far. Names in `reasons`: `load` and `throughput`, for disaggregated
+/// deployments also `load_prefill`, `load_decode`, `throughput_prefill` and `throughput_decode`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TickRecord {
     /// Number from 0.

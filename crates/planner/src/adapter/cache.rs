@@ -22,42 +22,39 @@ pub struct PassCache {
 impl PassCache {
     /// Keeps the last of the `passes` of each worker, then prunes.
     ///
-    /// Returns the passes that a newer one of the same call replaced; they are seen by no tick, but the models can
-    /// learn from them.
+    /// `replaced` is told, in order, the passes that a newer one of the same call replaces; no tick sees them, but
+    /// the models can learn from them.
     pub fn update(
         &mut self,
-        passes: impl IntoIterator<Item = (WorkerId, Pass)>,
+        passes: impl DoubleEndedIterator<Item = (WorkerId, Pass)> + ExactSizeIterator + Clone,
         prune: Prune<'_>,
-    ) -> Vec<Pass> {
-        let passes: Vec<(WorkerId, Pass)> = passes.into_iter().collect();
-        let mut is_last = vec![false; passes.len()];
-        let mut found: Vec<WorkerId> = Vec::new();
-        for (index, (worker, _)) in passes.iter().enumerate().rev() {
-            if !found.contains(worker) {
-                found.push(*worker);
-                is_last[index] = true;
+        mut replaced: impl FnMut(&Pass),
+    ) {
+        let lasts = last_of_each(passes.clone());
+        let mut next_last = 0;
+        for (index, (worker, pass)) in passes.enumerate() {
+            let at = self.place(worker);
+            if lasts.get(next_last) == Some(&index) {
+                next_last += 1;
+                self.seen[at].pass = pass;
+            } else {
+                replaced(&pass);
             }
-        }
-        let mut replaced = Vec::with_capacity(passes.len());
-        for ((worker, pass), is_last) in passes.into_iter().zip(is_last) {
-            if !is_last {
-                replaced.push(pass);
-            }
-            self.put(worker, pass);
         }
         self.prune(prune);
-        replaced
     }
 
-    fn put(&mut self, worker: WorkerId, pass: Pass) {
-        match self.seen.iter_mut().find(|seen| seen.worker == worker) {
-            Some(seen) => seen.pass = pass,
-            None => self.seen.push(WorkerPass {
+    /// Where a worker stands; a new one stands last.
+    fn place(&mut self, worker: WorkerId) -> usize {
+        let known = self.seen.iter().position(|seen| seen.worker == worker);
+        known.unwrap_or_else(|| {
+            self.seen.push(WorkerPass {
                 worker,
                 rank: 0,
-                pass,
-            }),
-        }
+                pass: Pass::default(),
+            });
+            self.seen.len() - 1
+        })
     }
 
     fn prune(&mut self, prune: Prune<'_>) {
@@ -77,4 +74,20 @@ impl PassCache {
     pub fn passes(&self) -> &[WorkerPass] {
         &self.seen
     }
+}
+
+/// The indices, ascending, of the last pass of each worker.
+fn last_of_each(
+    passes: impl DoubleEndedIterator<Item = (WorkerId, Pass)> + ExactSizeIterator,
+) -> Vec<usize> {
+    let mut found: Vec<WorkerId> = Vec::new();
+    let mut lasts = Vec::new();
+    for (index, (worker, _)) in passes.enumerate().rev() {
+        if !found.contains(&worker) {
+            found.push(worker);
+            lasts.push(index);
+        }
+    }
+    lasts.reverse();
+    lasts
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use sim_api::{
-    Decision, Observation, PassRow, PoolObservation, Quirk, Quirks, ScalingError, ScalingPolicy,
-    TickNeeds, WorkerId, WorkerProfile,
+    Decision, Observation, PassRow, Pool, PoolObservation, Quirk, Quirks, ScalingError,
+    ScalingPolicy, TickNeeds, WorkerId, WorkerProfile,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -163,8 +163,12 @@ impl PlannerPolicy {
         if !self.tick.need_passes && by_id {
             return;
         }
-        let mut lessons = [Vec::new(), Vec::new()];
-        for (side, pool) in pools.into_iter().enumerate() {
+        let planner = &mut self.planner;
+        for ((side, pool), cache) in [Pool::Prefill, Pool::Decode]
+            .into_iter()
+            .zip(pools)
+            .zip(&mut self.caches)
+        {
             let Some(pool) = pool else { continue };
             let rows = in_order(&pool.passes);
             let passes = rows.iter().map(|row| (row.worker, Pass::of_row(row)));
@@ -174,14 +178,12 @@ impl PlannerPolicy {
             } else {
                 Prune::ToReady(&ready)
             };
-            lessons[side] = self.caches[side].update(passes, prune);
+            cache.update(passes, prune, |pass| planner.learn_pass(side, pass));
             if !self.tick.need_passes {
                 // No load decision will show these to the models.
-                lessons[side].extend(self.caches[side].passes().iter().map(|seen| seen.pass));
+                planner.learn(side, cache.passes().iter().map(|seen| seen.pass));
             }
         }
-        let [prefill, decode] = lessons;
-        self.planner.learn(prefill, decode);
     }
 
     fn take_traffic(&mut self, observation: &Observation) -> Option<TrafficMeans> {
@@ -237,10 +239,13 @@ fn teach(planner: &mut Planner, mode: Mode, bootstrap: &Bootstrap) {
         bootstrap.decode.iter().copied(),
     );
     match mode {
-        Mode::Agg => planner.learn([], prefill.chain(decode)),
+        Mode::Agg => planner.learn(Pool::Decode, prefill.chain(decode)),
         // Half a model would scale one pool against the other's ignorance.
         _ if bootstrap.prefill.is_empty() || bootstrap.decode.is_empty() => {}
-        _ => planner.learn(prefill, decode),
+        _ => {
+            planner.learn(Pool::Prefill, prefill);
+            planner.learn(Pool::Decode, decode);
+        }
     }
 }
 

@@ -1,11 +1,6 @@
 //! Ticks for logs and reports.
 //!
-//! Names in [`TickRecord::values`], absent where not known: `observed_{num_req, duration_s, rps, isl, osl, ttft_ms,
-//! itl_ms, kv_hit_rate, accept_length}` of the last drained window, `predicted_{num_req, rps, isl, osl,
-//! kv_hit_rate}`, `estimated_{ttft_ms, itl_ms}`, `engine_rps_{prefill, decode}`,
-//! `throughput_lower_bound_{prefill, decode}`, `gpu_hours`. Rates are per second of the configured throughput
-//! interval, whatever the window's length. Names in [`TickRecord::reasons`]: `load_decision_reason` and
-//! `throughput_decision_reason`, for disaggregated deployments also with `_prefill` and `_decode`.
+//! The names of values and reasons are listed at [`TickRecord`].
 
 use std::collections::BTreeMap;
 
@@ -111,12 +106,12 @@ impl TickView<'_> {
         put(values, "engine_rps_decode", of.engine_rps_decode);
         put(
             values,
-            "throughput_lower_bound_prefill",
+            "lower_bound_prefill",
             Some(f64::from(of.lower_bound_prefill)),
         );
         put(
             values,
-            "throughput_lower_bound_decode",
+            "lower_bound_decode",
             Some(f64::from(of.lower_bound_decode)),
         );
         put(values, "gpu_hours", Some(self.gpu_hours));
@@ -131,14 +126,14 @@ fn put(values: &mut BTreeMap<&'static str, f64>, name: &'static str, value: Opti
 
 fn reasons(of: &Diagnostics) -> BTreeMap<&'static str, String> {
     let load = [
-        ("load_decision_reason", of.load),
-        ("load_decision_reason_prefill", of.load_prefill),
-        ("load_decision_reason_decode", of.load_decode),
+        ("load", of.load),
+        ("load_prefill", of.load_prefill),
+        ("load_decode", of.load_decode),
     ];
     let throughput = [
-        ("throughput_decision_reason", of.throughput),
-        ("throughput_decision_reason_prefill", of.throughput_prefill),
-        ("throughput_decision_reason_decode", of.throughput_decode),
+        ("throughput", of.throughput),
+        ("throughput_prefill", of.throughput_prefill),
+        ("throughput_decode", of.throughput_decode),
     ];
     let load = load
         .into_iter()

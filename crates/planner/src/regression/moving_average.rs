@@ -1,13 +1,13 @@
 //! Mean of the last values of a series.
 
-use std::collections::VecDeque;
-
 /// Mean over the last `window` values; zeros before the first other value are not counted, so that an engine that
 /// has not worked yet does not look like one with small requests.
 #[derive(Clone, Debug)]
 pub struct MovingAverage {
     window: usize,
-    values: VecDeque<f64>,
+    /// The values; once there are `window` of them, a ring whose oldest is at `oldest`.
+    values: Vec<f64>,
+    oldest: usize,
     sum: f64,
 }
 
@@ -17,23 +17,28 @@ impl MovingAverage {
     pub fn new(window: usize) -> Self {
         Self {
             window,
-            values: VecDeque::with_capacity(window.min(1024)),
+            values: Vec::new(),
+            oldest: 0,
             sum: 0.0,
         }
     }
 
     /// Appends a value.
     pub fn add(&mut self, value: f64) {
-        if self.window == 0 || (value == 0.0 && self.values.is_empty()) {
-            return;
+        if self.values.len() < self.window {
+            if value != 0.0 || !self.values.is_empty() {
+                self.values.push(value);
+                self.sum += value;
+            }
+        } else if let Some(oldest) = self.values.get_mut(self.oldest) {
+            self.sum -= *oldest;
+            self.sum += value;
+            *oldest = value;
+            self.oldest += 1;
+            if self.oldest == self.window {
+                self.oldest = 0;
+            }
         }
-        if self.values.len() == self.window
-            && let Some(oldest) = self.values.pop_front()
-        {
-            self.sum -= oldest;
-        }
-        self.values.push_back(value);
-        self.sum += value;
     }
 
     /// The mean, 0 without values.

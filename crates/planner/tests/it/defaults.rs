@@ -132,7 +132,7 @@ fn a_disaggregated_deployment_waits_for_its_workers() {
         if !repeats {
             for side in ["", "_prefill", "_decode"] {
                 assert_eq!(
-                    reason(&second, &format!("load_decision_reason{side}")),
+                    reason(&second, &format!("load{side}")),
                     "scaling_in_progress"
                 );
             }
@@ -213,7 +213,7 @@ fn an_idle_window_keeps_the_shape_and_no_router_index_means_no_hit_rate() {
         } else {
             "set_lower_bound"
         };
-        assert_eq!(last.reasons["throughput_decision_reason"], expected);
+        assert_eq!(last.reasons["throughput"], expected);
     }
 }
 
@@ -229,12 +229,8 @@ fn passes_before_a_throughput_tick_are_learned() {
         tick(&mut policy, None, pool(&[(0, 500)]), 10);
         let before = policy.planner().agg_model().samples().len();
         let seen = tick(&mut policy, None, pool(&[(0, 501)]), 10);
-        assert!(
-            seen.record
-                .reasons
-                .contains_key("throughput_decision_reason")
-        );
-        assert!(!seen.record.reasons.contains_key("load_decision_reason"));
+        assert!(seen.record.reasons.contains_key("throughput"));
+        assert!(!seen.record.reasons.contains_key("load"));
         let after = policy.planner().agg_model().samples().len();
         assert_eq!(after - before, usize::from(learned));
     }

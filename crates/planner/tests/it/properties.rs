@@ -7,7 +7,7 @@ use planner::{
 use proptest::prelude::*;
 use serde_json::json;
 use sim_api::{
-    Observation, PassRecord, PassRow, PoolObservation, Quirks, Role, ScalingPolicy, Spread,
+    Observation, PassRecord, PassRow, Pool, PoolObservation, Quirks, Role, ScalingPolicy, Spread,
     Targets, Traffic, WorkerId, WorkerProfile,
 };
 use sim_core::{SimDuration, SimTime};
@@ -96,9 +96,10 @@ impl Scene {
             .expect("a planner");
         let (prefill, decode) = lessons();
         if self.mode == "agg" {
-            planner.learn([], prefill.into_iter().chain(decode));
+            planner.learn(Pool::Decode, prefill.into_iter().chain(decode));
         } else {
-            planner.learn(prefill, decode);
+            planner.learn(Pool::Prefill, prefill);
+            planner.learn(Pool::Decode, decode);
         }
         if self.throughput && self.target == "sla" {
             let tick = ScheduledTick {
@@ -388,7 +389,7 @@ proptest! {
         for wait in 1..=waits {
             let later = policy.on_tick(&observation(work, 5 + 5 * wait)).expect("a decision");
             prop_assert_eq!(later.targets, None);
-            prop_assert_eq!(&later.record.reasons["load_decision_reason"], "scaling_in_progress");
+            prop_assert_eq!(&later.record.reasons["load"], "scaling_in_progress");
         }
     }
 }

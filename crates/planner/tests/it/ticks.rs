@@ -261,26 +261,24 @@ impl Comparison<'_> {
     fn decision(&mut self, policy: &PlannerPolicy, decision: &Decision) {
         let record = &decision.record;
         let mut diag = Map::new();
-        let computed = [
-            "estimated",
-            "predicted_num",
-            "predicted_isl",
-            "predicted_osl",
-            "predicted_kv",
-            "engine",
-            "thr",
-        ];
         for (name, value) in &record.values {
-            if computed.iter().any(|prefix| name.starts_with(prefix)) {
+            let computed = ["estimated", "predicted", "engine"]
+                .iter()
+                .any(|of| name.starts_with(of));
+            if name.starts_with("lower_bound") {
+                diag.insert(format!("throughput_{name}"), json!(value));
+            } else if computed && *name != "predicted_rps" {
                 diag.insert((*name).to_owned(), json!(value));
             }
         }
-        diag.extend(
-            record
-                .reasons
-                .iter()
-                .map(|(name, reason)| ((*name).to_owned(), json!(reason))),
-        );
+        for (name, reason) in &record.reasons {
+            // `load_prefill` here, `load_decision_reason_prefill` there.
+            let (kind, side) = name
+                .split_once('_')
+                .map_or((*name, None), |(kind, side)| (kind, Some(side)));
+            let side = side.map_or_else(String::new, |side| format!("_{side}"));
+            diag.insert(format!("{kind}_decision_reason{side}"), json!(reason));
+        }
         let line = self.line;
         self.check("diag", &Value::Object(diag), &line["diag"], ABS);
         let mut to = Map::new();

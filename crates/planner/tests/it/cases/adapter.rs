@@ -26,10 +26,8 @@ fn caches() {
                 let seen = ids
                     .iter()
                     .map(|id| (WorkerId(whole(id).unwrap() as u32), Pass::default()));
-                cache.update(
-                    seen,
-                    Prune::ToCount(whole(&step["active_count"]).unwrap() as usize),
-                );
+                let count = whole(&step["active_count"]).unwrap() as usize;
+                cache.update(seen, Prune::ToCount(count), |_| {});
                 let mut ids: Vec<u32> = cache.passes().iter().map(|seen| seen.worker.0).collect();
                 ids.sort_unstable();
                 ids
@@ -43,11 +41,13 @@ fn caches() {
 fn a_draining_worker_keeps_nobody_out_of_a_cache_of_ready_workers() {
     let mut cache = PassCache::default();
     let pass = |worker: u32| (WorkerId(worker), Pass::default());
-    let replaced = cache.update(
-        [pass(0), pass(3), pass(0), pass(4)],
-        Prune::ToReady(&[WorkerId(0), WorkerId(4)]),
-    );
-    assert_eq!(replaced.len(), 1);
+    let passes = [pass(0), pass(3), pass(0), pass(4)];
+    let mut replaced = 0;
+    let ready = [WorkerId(0), WorkerId(4)];
+    cache.update(passes.into_iter(), Prune::ToReady(&ready), |_| {
+        replaced += 1;
+    });
+    assert_eq!(replaced, 1);
     let ids: Vec<u32> = cache.passes().iter().map(|seen| seen.worker.0).collect();
     assert_eq!(ids, [0, 4]);
 }
@@ -316,10 +316,10 @@ fn scripted_runs() {
                 "now_s": record.at.as_secs(),
                 "gpu_hours": record.values["gpu_hours"],
                 "workers": workers,
-                "load_reason": record.reasons.get("load_decision_reason"),
-                "thr_reason": record.reasons.get("throughput_decision_reason"),
+                "load_reason": record.reasons.get("load"),
+                "thr_reason": record.reasons.get("throughput"),
                 "scale_to": record.targets.map(|to| json!({"num_prefill": to.prefill, "num_decode": to.decode})),
-                "lower_bound_d": record.values["throughput_lower_bound_decode"],
+                "lower_bound_d": record.values["lower_bound_decode"],
             });
             case.check("tick", &got, expected);
             applied.extend(

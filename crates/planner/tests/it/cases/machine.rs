@@ -6,6 +6,8 @@ use planner::{
 };
 use serde_json::{Map, Value, json};
 
+use sim_api::Pool;
+
 use super::support::{Case, capabilities, cases, number, passes, whole, worker_passes};
 
 pub(crate) fn diagnostics(of: &Diagnostics) -> Value {
@@ -63,11 +65,9 @@ pub(super) fn planner_of(case: &Case) -> Planner {
     )
     .expect("a planner");
     let bench = &case.inputs["bench_fpms"];
-    planner.learn(
-        passes(&bench["prefill_fpms"]),
-        passes(&bench["decode_fpms"]),
-    );
-    planner.learn([], passes(&bench["agg_fpms"]));
+    planner.learn(Pool::Prefill, passes(&bench["prefill_fpms"]));
+    planner.learn(Pool::Decode, passes(&bench["decode_fpms"]));
+    planner.learn(Pool::Decode, passes(&bench["agg_fpms"]));
     planner
 }
 
