@@ -105,9 +105,9 @@ impl Budget {
             return wanted;
         }
         let floor = to_i64(self.min_endpoint);
-        match self.check(to_i64(wanted) * gpus, self.tolerance(&[gpus])) {
+        match self.check(to_i64(wanted).saturating_mul(gpus), self.tolerance(&[gpus])) {
             Ok(()) => wanted,
-            Err(OutOfBudget::Above { .. }) if self.max_gpus < floor * gpus => 0,
+            Err(OutOfBudget::Above { .. }) if self.max_gpus < floor.saturating_mul(gpus) => 0,
             Err(OutOfBudget::Above { .. }) => to_u32(floor.max(self.max_gpus / gpus)),
             Err(OutOfBudget::Below { .. }) => to_u32(floor.max(ceil_div(self.min_gpus, gpus))),
         }
@@ -133,7 +133,9 @@ impl Budget {
             return wanted;
         }
         let [p, d] = wanted.map(to_i64);
-        let total = p * p_gpus + d * d_gpus;
+        let total = p
+            .saturating_mul(p_gpus)
+            .saturating_add(d.saturating_mul(d_gpus));
         match self.check(total, self.tolerance(&[p_gpus, d_gpus])) {
             Ok(()) => wanted,
             Err(OutOfBudget::Above { .. }) => self.shrink(p, total, p_gpus, d_gpus),
@@ -143,7 +145,7 @@ impl Budget {
 
     fn shrink(&self, p: i64, total: i64, p_gpus: i64, d_gpus: i64) -> [u32; 2] {
         let floor = to_i64(self.min_endpoint);
-        if self.max_gpus < floor * (p_gpus + d_gpus) {
+        if self.max_gpus < floor.saturating_mul(p_gpus + d_gpus) {
             return [0, 0];
         }
         let share = self.max_gpus as f64 / total as f64;

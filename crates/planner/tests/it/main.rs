@@ -5,4 +5,5 @@ mod config;
 mod defaults;
 mod predict;
 mod properties;
+mod robust;
 mod ticks;
