@@ -139,12 +139,19 @@ impl Near {
             .map(|((site_n, site_k), curve)| Candidate::new(site_n, site_k, curve, n, k))
             .collect();
         let extent = Extent::new(&candidates);
+        // A shape within reach of measured ones counts as lying between them.
+        let mut coverage = if any {
+            Coverage::Interpolated
+        } else {
+            Coverage::Extrapolated
+        };
         let mut kept: Vec<&Candidate<'_>> = candidates
             .iter()
             .filter(|site| site.distance() <= REACH)
             .collect();
         if kept.is_empty() {
             kept = extent.frontier(&candidates, n, k);
+            coverage = Coverage::Extrapolated;
         }
         kept.sort_by(|a, b| a.distance().total_cmp(&b.distance()));
         kept.truncate(NEIGHBOURS);
@@ -159,11 +166,6 @@ impl Near {
                 )
             })
             .collect();
-        let coverage = if extent.contains(n, k) && any {
-            Coverage::Interpolated
-        } else {
-            Coverage::Extrapolated
-        };
         Self { sites, coverage }
     }
 
@@ -223,10 +225,6 @@ impl Extent {
             n: range(|site| site.n),
             k: range(|site| site.k),
         }
-    }
-
-    fn contains(&self, n: f64, k: f64) -> bool {
-        (self.n.0..=self.n.1).contains(&n) && (self.k.0..=self.k.1).contains(&k)
     }
 
     /// The sites that count for a shape too large on exactly one axis: those near on the other.
@@ -316,7 +314,8 @@ mod tests {
 
     #[test]
     fn far_shapes_are_missing_but_for_one_long_side() {
-        assert!(at(1 << 20, 300, 8.0).is_some());
+        let long = at(1 << 20, 300, 8.0).unwrap();
+        assert_eq!(long.coverage, Coverage::Extrapolated);
         assert_eq!(at(1 << 20, 1 << 20, 8.0), None);
         assert_eq!(at(1 << 20, 4, 8.0), None);
         assert_eq!(at(1, 64, 8.0), None);

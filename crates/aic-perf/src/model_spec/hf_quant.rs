@@ -19,7 +19,10 @@ pub(super) struct QuantFiles<'a> {
 impl QuantFiles<'_> {
     pub(super) fn parse(&self) -> Result<DeclaredQuant, AicError> {
         let Some(algorithm) = self.algorithm() else {
-            return Ok(DeclaredQuant::NONE);
+            return Ok(DeclaredQuant {
+                kv: self.kv()?,
+                ..DeclaredQuant::NONE
+            });
         };
         let dynamic = self.dynamic_activations();
         let (gemm, moe) = self.weights(&algorithm, dynamic)?;
@@ -76,7 +79,7 @@ impl QuantFiles<'_> {
                 let base = self.compressed_tensors_base()?;
                 let or_plain = |ignored: bool| if ignored { WeightFormat::Bfloat16 } else { base };
                 let patterns = || self.ignored_modules();
-                let attention = patterns().any(|p| p.contains("self_attn") || p.contains("attention"));
+                let attention = patterns().any(|pattern| pattern.contains("self_attn"));
                 let experts = patterns().any(is_routed_expert);
                 Ok((or_plain(attention), or_plain(experts)))
             }
@@ -92,6 +95,7 @@ impl QuantFiles<'_> {
             }
             "fp8_block" | "mxfp8" => both(WeightFormat::Fp8Block),
             "nvfp4" => both(WeightFormat::Nvfp4),
+            "w4a16_nvfp4" => both(WeightFormat::W4a16Nvfp4),
             "none" => both(WeightFormat::Bfloat16),
             other => Err(self.wrong(
                 "quant_algo",
@@ -177,11 +181,10 @@ impl QuantFiles<'_> {
                 {
                     Ok(Some(KvFormat::Fp8))
                 }
-                "int8" => Ok(Some(KvFormat::Int8)),
                 "fp16" | "float16" | "bf16" | "bfloat16" => Ok(Some(KvFormat::Bfloat16)),
                 other => Err(self.wrong(
                     "kv_cache_quant_algo",
-                    format!("{other:?} is not supported (supported: fp8, int8, bf16, fp16)"),
+                    format!("{other:?} is not supported (supported: fp8, bf16, fp16)"),
                 )),
             };
         }

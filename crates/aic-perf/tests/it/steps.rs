@@ -28,7 +28,9 @@ fn steps_of_more_models() {
 }
 
 fn check_fixture(name: &str, at_least: usize) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name);
     let bytes = std::fs::read(path).unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(bytes.as_slice())
