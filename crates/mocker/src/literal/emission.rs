@@ -10,7 +10,7 @@ use crate::config::Speculation;
 use crate::spec_decode::BurstSampler;
 use crate::stepped::PassReport;
 
-use super::request::Request;
+use super::request::{Request, Status};
 use super::schedule::Pass;
 use super::vllm::LiteralVllm;
 
@@ -100,11 +100,17 @@ impl LiteralVllm {
     /// Gives every ready request one token at `report.end`.
     pub(super) fn emit(&mut self, pass: &mut Pass, report: &mut PassReport) {
         for id in self.ready() {
-            if self.running.contains(&id) && self.append_token(id, report) {
+            if self.is_running(id) && self.append_token(id, report) {
                 pass.emitted(id, 1);
                 self.note_token(id, report);
             }
         }
+    }
+
+    /// Whether it has not given way or ended meanwhile.
+    fn is_running(&self, id: RequestId) -> bool {
+        let request = self.requests.get(&id);
+        request.is_some_and(|request| request.status == Status::Running)
     }
 
     /// Appends a token with its block, with others giving way where blocks

@@ -1,6 +1,8 @@
 //! Which requests a pass works on, and on how many of their tokens.
 
-use sim_api::{PassRecord, RequestId, Role};
+use hashbrown::HashSet;
+use rustc_hash::FxBuildHasher;
+use sim_api::{PassRecord, Quirk, RequestId, Role};
 
 use crate::stepped::PassReport;
 
@@ -26,6 +28,8 @@ struct Scheduled {
 pub(super) struct Pass {
     budget: u64,
     scheduled: Vec<Scheduled>,
+    /// Those scheduled without prompt tokens.
+    decoding: HashSet<RequestId, FxBuildHasher>,
     preempted: bool,
     /// Requests that prefill time is charged for.
     pub(super) prefills: u32,
@@ -52,6 +56,7 @@ impl Pass {
         Self {
             budget: budget.map_or(u64::MAX, u64::from),
             scheduled: Vec::new(),
+            decoding: HashSet::default(),
             preempted: false,
             prefills: 0,
             reached: 0,
@@ -67,6 +72,9 @@ impl Pass {
             self.reached += scheduled.prompt_before + scheduled.prompt_tokens;
             self.prefixes += scheduled.prompt_before;
         }
+        if scheduled.prompt_tokens == 0 {
+            self.decoding.insert(scheduled.id);
+        }
         self.budget -= scheduled.used;
         self.scheduled.push(scheduled);
     }
@@ -78,6 +86,7 @@ impl Pass {
             return;
         };
         let undone = self.scheduled.remove(position);
+        self.decoding.remove(&victim);
         self.budget += undone.used;
         if undone.prompt_tokens > 0 && costs_prefill {
             self.prefills -= 1;
@@ -88,11 +97,7 @@ impl Pass {
 
     /// A request got `tokens` tokens.
     pub(super) fn emitted(&mut self, id: RequestId, tokens: u32) {
-        let decodes = self
-            .scheduled
-            .iter()
-            .any(|one| one.id == id && one.prompt_tokens == 0);
-        if decodes {
+        if self.decoding.contains(&id) {
             self.decode_forwards += 1;
             self.decode_tokens += u64::from(tokens);
         }
@@ -169,10 +174,11 @@ impl LiteralVllm {
     }
 
     fn admit(&mut self, id: RequestId, cached: u64, report: &mut PassReport) {
-        // A victim of this admission is in front by now; the entry then stays
-        // behind and is stale.
+        // If somebody gave way to this admission, that one is in front by now.
         if self.waiting.front() == Some(&id) {
             self.waiting.pop_front();
+        } else if !self.config.quirks.has(Quirk::StaleQueueEntries) {
+            self.waiting.retain(|waiting| *waiting != id);
         }
         self.running.push(id);
         if let Some(request) = self.requests.get_mut(&id) {

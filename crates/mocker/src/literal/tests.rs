@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sim_api::{
-    Coverage, DecodeAxis, DecodeStep, EngineRequest, KvRun, PrefillStep, Prompt, Quirks, RequestId,
-    Role, SegmentId, StepTime, StepTimeError, StepTimeModel, WorkerId,
+    Coverage, DecodeAxis, DecodeStep, EngineRequest, Feeds, KvRun, PrefillStep, Prompt, Quirks,
+    RequestId, Role, SegmentId, StepTime, StepTimeError, StepTimeModel, WorkerId,
 };
 use sim_core::SimTime;
 
@@ -66,6 +66,7 @@ proptest! {
             quirks: Quirks::NONE,
         };
         let mut engine = LiteralVllm::new(config, WorkerId(0), Box::new(Even));
+        let feeds = Feeds { passes: true, kv: true };
         let (mut pass, mut without_token) = (0, 0);
         while pass <= 30 || engine.has_work() {
             for (id, &(_, segment, shared, extra, output_tokens)) in
@@ -77,7 +78,7 @@ proptest! {
                 // Requests that could never run are turned away.
                 let _ = engine.accept(EngineRequest { id: RequestId(id), prompt, output_tokens });
             }
-            let mut report = PassReport::new(SimTime::ZERO);
+            let mut report = PassReport::new(SimTime::ZERO, feeds);
             engine.pass(&mut report).unwrap();
             engine.assert_blocks_add_up();
             pass += 1;

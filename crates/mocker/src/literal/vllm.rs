@@ -1,7 +1,9 @@
 //! The literal engine's state and its pass, step by step.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 use sim_api::{
     CoverageTally, EngineRequest, Feeds, PassRecord, PrefillStep, Prompt, Quirk, Rejection,
     RequestId, Role, StepTimeError, StepTimeModel, WorkerId, WorkerLoad,
@@ -24,9 +26,11 @@ pub(crate) struct LiteralVllm {
     pub(super) clock: StepClock,
     pub(super) sampler: Option<BurstSampler>,
     pub(super) pool: KvPool,
-    pub(super) requests: BTreeMap<RequestId, Request>,
-    /// New requests join at the back, preempted ones at the front. An entry
-    /// whose request runs or is gone is stale.
+    /// Looked up; never iterated where order matters.
+    pub(super) requests: HashMap<RequestId, Request, FxBuildHasher>,
+    /// New requests join at the back, preempted ones at the front. Under
+    /// [`Quirk::StaleQueueEntries`] there are entries of requests that run or
+    /// are gone, which count for as much as a request's own when it waits again.
     pub(super) waiting: VecDeque<RequestId>,
     /// In order of admission.
     pub(super) running: Vec<RequestId>,
@@ -52,7 +56,7 @@ impl LiteralVllm {
         Self {
             clock: StepClock::new(model, config.prefill_speedup, config.decode_speedup),
             pool: KvPool::new(config.blocks),
-            requests: BTreeMap::new(),
+            requests: HashMap::default(),
             waiting: VecDeque::new(),
             running: Vec::new(),
             sampler,
@@ -135,14 +139,10 @@ impl LiteralVllm {
     /// The metrics of a pass, its queue as it stands at the end.
     fn record(&self, pass: &Pass) -> PassRecord {
         let mut record = pass.record();
-        let mut seen = BTreeSet::new();
         for id in &self.waiting {
             let Some(request) = self.requests.get(id) else {
                 continue;
             };
-            if !seen.insert(*id) && !self.config.quirks.has(Quirk::StaleQueueEntries) {
-                continue;
-            }
             match request.status {
                 Status::Waiting => record.queued_prefill.add(request.prompt_tokens),
                 Status::Preempted => record.queued_decode.add(request.len()),
@@ -182,7 +182,9 @@ impl PassScheduler for LiteralVllm {
         } else {
             self.decode(decode_start, &mut pass, report)?;
         }
-        report.record = self.record(&pass);
+        if report.wants_record {
+            report.record = self.record(&pass);
+        }
         report.kv = self.pool.take_changes();
         Ok(())
     }
@@ -190,6 +192,7 @@ impl PassScheduler for LiteralVllm {
     fn patience(&self) -> u64 {
         let budget = self.config.max_batched_tokens.map_or(u64::MAX, u64::from);
         let passes = |request: &Request| 1 + request.len().div_ceil(budget);
+        // A sum of integers: the order of the map does not matter.
         16 * self.requests.values().map(passes).sum::<u64>()
     }
 

@@ -1,10 +1,14 @@
 //! Which waiting requests a pass takes in, and how much of their prompts.
 
+use std::cmp::Reverse;
+
 use sim_api::Quirk;
 
+use crate::blocks::BlockId;
 use crate::config::SchedulePolicy;
 use crate::stepped::PassReport;
 
+use super::radix_tree::{NodeId, common_pages};
 use super::request::Request;
 use super::scheduler::{Prefills, Sglang};
 
@@ -53,24 +57,17 @@ impl Sglang {
     }
 
     fn limits(&self) -> Limits {
-        let slack: u64 = self.slack();
-        let available = (self.free + self.tree.evictable_tokens()).saturating_sub(slack);
+        let available = self.free + self.tree.evictable_tokens();
         let future: f64 = self
             .running
             .iter()
             .map(|request| request.future(self.config.clip_max_new_tokens) as f64 * self.reserve)
             .sum();
         Limits {
-            total: available as f64 - future,
+            total: available.saturating_sub(self.slack) as f64 - future,
             prefill: u64::from(self.config.max_prefill_tokens),
             chunk: u64::from(self.config.chunked_prefill_tokens),
         }
-    }
-
-    /// Reserved slots that are not used yet, of all requests.
-    pub(super) fn slack(&self) -> u64 {
-        let requests = self.waiting.iter().chain(&self.running);
-        requests.map(Request::slack).sum()
     }
 
     fn admit_first(
@@ -138,12 +135,13 @@ impl Sglang {
         }
         self.free -= reached - before;
         if !continues {
-            self.tree
-                .lock(super::radix_tree::NodeId::ROOT, request.node);
+            self.tree.lock(NodeId::ROOT, request.node);
             request.cached = before;
         }
+        self.slack -= request.slack();
         request.computed = reached;
         request.reserved = reached.div_ceil(page) * page;
+        self.slack += request.slack();
         request.prefilling = true;
         self.report_admission(&mut request, before, continues, report);
         prefills.batch += 1;
@@ -213,17 +211,14 @@ impl Sglang {
     /// The last waiting request behind the first `keep` that holds slots gives
     /// them up. False if there is none.
     pub(super) fn release_last_waiting(&mut self, keep: usize) -> bool {
-        let holder = (keep..self.waiting.len())
-            .rev()
-            .find(|&index| self.waiting[index].computed > 0);
-        let Some(index) = holder else {
-            return false;
-        };
-        if let Some(mut request) = self.waiting.remove(index) {
-            self.release(&mut request);
-            self.waiting.insert(index, request);
+        let mut queue = std::mem::take(&mut self.waiting);
+        let holder = queue.last_holder(keep);
+        let found = holder.is_some();
+        if let Some(request) = holder {
+            self.release(request);
         }
-        true
+        self.waiting = queue;
+        found
     }
 
     /// Longest cached prefix first, if the policy says so.
@@ -232,29 +227,22 @@ impl Sglang {
             return;
         }
         let page = self.page_tokens();
-        let requests: Vec<Request> = self.waiting.drain(..).collect();
-        let mut leaders: Vec<Vec<crate::blocks::BlockId>> = Vec::new();
-        let mut ranked: Vec<((bool, std::cmp::Reverse<u64>), Request)> = Vec::new();
-        for request in requests {
-            let pages = request.pages(0, request.len() / page);
-            let cached = self.tree.match_prefix(&pages).1 * page;
-            let mut deferred = false;
-            if cached <= SHORT_PREFIX_TOKENS {
-                let common = |leader: &Vec<_>| {
-                    let same = leader.iter().zip(&pages).take_while(|(a, b)| a == b);
-                    same.count() as u64 * page
-                };
-                deferred = leaders
-                    .iter()
-                    .any(|leader| common(leader) >= COMMON_PREFIX_TOKENS);
-                if !deferred {
+        let mut leaders: Vec<Vec<BlockId>> = Vec::new();
+        let tree = &mut self.tree;
+        self.waiting.reorder(|requests| {
+            for request in requests.iter_mut() {
+                let pages = request.pages(0, request.len() / page);
+                let cached = tree.match_prefix(&pages).1 * page;
+                let common = |leader: &Vec<BlockId>| common_pages(leader, &pages) as u64 * page;
+                let alone = cached <= SHORT_PREFIX_TOKENS;
+                let like = |leader: &Vec<BlockId>| common(leader) >= COMMON_PREFIX_TOKENS;
+                let deferred = alone && leaders.iter().any(like);
+                if alone && !deferred {
                     leaders.push(pages);
                 }
+                request.rank = (deferred, Reverse(cached));
             }
-            ranked.push(((deferred, std::cmp::Reverse(cached)), request));
-        }
-        ranked.sort_by_key(|(rank, _)| *rank);
-        self.waiting
-            .extend(ranked.into_iter().map(|(_, request)| request));
+            requests.sort_by_key(|request| request.rank);
+        });
     }
 }

@@ -53,7 +53,7 @@ impl Sglang {
         let crossing = |request: &&Request| request.len() + 1 > request.reserved;
         let new_pages = self.running.iter().filter(crossing).count() as u64;
         let left = available
-            .saturating_sub(self.slack())
+            .saturating_sub(self.slack)
             .saturating_sub(new_pages * self.page_tokens());
         available < self.running.len() as u64 || left == 0
     }
@@ -71,11 +71,13 @@ impl Sglang {
 
     /// Appends a token that has a slot. True if it was the request's last.
     fn append_token(&mut self, request: &mut Request, report: &mut PassReport) -> bool {
+        self.slack -= request.slack();
         request.generated += 1;
         request.computed += 1;
         if request.computed > request.reserved {
             request.reserved += self.page_tokens();
         }
+        self.slack += request.slack();
         if !request.prefilling {
             report.record.decode_tokens += 1;
             report.record.decode_forwards += 1;

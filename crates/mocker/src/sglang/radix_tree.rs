@@ -271,7 +271,8 @@ impl RadixTree {
     }
 }
 
-fn common_pages(one: &[BlockId], two: &[BlockId]) -> usize {
+/// How many pages two sequences begin with together.
+pub(super) fn common_pages(one: &[BlockId], two: &[BlockId]) -> usize {
     one.iter().zip(two).take_while(|(a, b)| a == b).count()
 }
 

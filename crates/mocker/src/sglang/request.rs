@@ -1,5 +1,7 @@
 //! Requests of the SGLang engine.
 
+use std::cmp::Reverse;
+
 use sim_api::{EngineRequest, RequestId};
 use sim_core::SimTime;
 
@@ -27,6 +29,8 @@ pub(super) struct Request {
     pub(super) node: NodeId,
     /// Whether the pass under way computes prompt tokens of it.
     pub(super) prefilling: bool,
+    /// Place in a sorted queue: whether it waits for one like it, cached tokens.
+    pub(super) rank: (bool, Reverse<u64>),
     sequence: Sequence,
 }
 
@@ -44,6 +48,7 @@ impl Request {
             reserved: 0,
             node: NodeId::ROOT,
             prefilling: false,
+            rank: (false, Reverse(0)),
             sequence: Sequence::new(request.id, &request.prompt, page_tokens),
         }
     }

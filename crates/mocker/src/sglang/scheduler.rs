@@ -1,7 +1,5 @@
 //! The SGLang engine's state and its pass, step by step.
 
-use std::collections::VecDeque;
-
 use sim_api::{
     CoverageTally, DecodeStep, EngineRequest, Feeds, PassRecord, PrefillStep, Prompt, Rejection,
     Role, StepTimeError, StepTimeModel, WorkerLoad,
@@ -13,6 +11,7 @@ use crate::config::SglangConfig;
 use crate::step_clock::StepClock;
 use crate::stepped::{PassReport, PassScheduler, Stepped};
 
+use super::queue::Queue;
 use super::radix_tree::{NodeId, RadixTree};
 use super::request::Request;
 
@@ -30,7 +29,9 @@ pub(crate) struct Sglang {
     /// Token slots that nothing uses.
     pub(super) free: u64,
     pub(super) tree: RadixTree,
-    pub(super) waiting: VecDeque<Request>,
+    pub(super) waiting: Queue,
+    /// Reserved slots that are not used yet, of all requests.
+    pub(super) slack: u64,
     pub(super) running: Vec<Request>,
     /// Share of the running requests' future output that admission leaves free.
     pub(super) reserve: f64,
@@ -63,7 +64,8 @@ impl Sglang {
             clock: StepClock::new(model, config.prefill_speedup, config.decode_speedup),
             free: u64::from(config.pages) * u64::from(config.page_tokens),
             tree: RadixTree::new(config.page_tokens),
-            waiting: VecDeque::new(),
+            waiting: Queue::default(),
+            slack: 0,
             running: Vec::new(),
             reserve: RESERVE_START * config.conservativeness,
             reserve_was_short: false,
@@ -104,6 +106,7 @@ impl Sglang {
     /// Takes all slots of a request back; its cached pages stay in the tree.
     pub(super) fn release(&mut self, request: &mut Request) {
         self.free += request.own();
+        self.slack -= request.slack();
         self.tree.unlock(request.node);
         request.node = NodeId::ROOT;
         request.computed = 0;
@@ -158,20 +161,10 @@ impl Sglang {
         self.reserve = (self.reserve - (start - floor) / RESERVE_DECAY_PASSES).max(floor);
     }
 
-    /// Requests that decode, and the queue, go into the metrics of the pass.
+    /// Requests that decode go into the metrics of the pass.
     fn count_decoding(&self, record: &mut PassRecord) {
         for request in self.running.iter().filter(|request| !request.prefilling) {
             record.decode_contexts.add(request.len());
-        }
-    }
-
-    fn count_queue(&self, record: &mut PassRecord) {
-        for request in &self.waiting {
-            if request.generated > 0 {
-                record.queued_decode.add(request.len());
-            } else {
-                record.queued_prefill.add(request.prompt_tokens);
-            }
         }
     }
 
@@ -207,9 +200,12 @@ impl PassScheduler for Sglang {
         self.count_decoding(&mut report.record);
         self.decode(report);
         self.update_reserve();
-        self.count_queue(&mut report.record);
+        report.record.queued_prefill = self.waiting.new_prompts();
+        report.record.queued_decode = self.waiting.retracted_contexts();
         report.kv = self.tree.take_changes();
-        self.assert_slots_add_up();
+        if cfg!(debug_assertions) {
+            self.assert_slots_add_up();
+        }
         Ok(())
     }
 

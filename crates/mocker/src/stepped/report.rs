@@ -29,7 +29,9 @@ struct Token {
 pub(crate) struct PassReport {
     pub(crate) start: SimTime,
     pub(crate) end: SimTime,
+    /// Stays empty if nobody asked for it.
     pub(crate) record: PassRecord,
+    pub(crate) wants_record: bool,
     pub(crate) kv: Vec<KvChange>,
     started: Vec<Started>,
     start_told: bool,
@@ -39,11 +41,12 @@ pub(crate) struct PassReport {
 }
 
 impl PassReport {
-    pub(crate) fn new(start: SimTime) -> Self {
+    pub(crate) fn new(start: SimTime, feeds: Feeds) -> Self {
         Self {
             start,
             end: start,
             record: PassRecord::default(),
+            wants_record: feeds.passes,
             kv: Vec::new(),
             started: Vec::new(),
             start_told: false,

@@ -57,7 +57,7 @@ impl<S: PassScheduler> Stepped<S> {
 
     fn start_pass(&mut self) -> Result<(), EngineError> {
         let at = self.free_at;
-        let mut report = PassReport::new(at);
+        let mut report = PassReport::new(at, self.feeds);
         self.scheduler
             .pass(&mut report)
             .map_err(|source| EngineError::StepTime { at, source })?;
