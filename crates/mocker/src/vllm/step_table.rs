@@ -1,5 +1,6 @@
 //! Step times of whole stretches of passes: each computed once, then looked up.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sim_api::{
@@ -59,8 +60,46 @@ const NOT_YET: Timed = Timed {
 struct Piece {
     ns: [u64; PIECE as usize],
     coverage: [Coverage; PIECE as usize],
-    /// The coverage of all entries so far, if it is one and the same.
-    common: Option<Coverage>,
+    common: Common,
+}
+
+/// What the known times of a piece rest on.
+#[derive(Clone, Copy, PartialEq)]
+enum Common {
+    NothingKnown,
+    All(Coverage),
+    Different,
+}
+
+impl Piece {
+    fn new() -> Self {
+        Self {
+            ns: [UNKNOWN; PIECE as usize],
+            coverage: [Coverage::Formula; PIECE as usize],
+            common: Common::NothingKnown,
+        }
+    }
+
+    fn set(&mut self, index: usize, timed: Timed) {
+        self.ns[index] = timed.span.as_ns();
+        self.coverage[index] = timed.coverage;
+        self.common = match self.common {
+            Common::NothingKnown => Common::All(timed.coverage),
+            Common::All(coverage) if coverage == timed.coverage => self.common,
+            _ => Common::Different,
+        };
+    }
+
+    /// Adds known times to `tally`; `total` is their sum.
+    fn tally(&self, range: Range<usize>, total: SimDuration, tally: &mut CoverageTally) {
+        if let Common::All(coverage) = self.common {
+            tally.add(coverage, total);
+            return;
+        }
+        for (&ns, &coverage) in self.ns[range.clone()].iter().zip(&self.coverage[range]) {
+            tally.add(coverage, SimDuration::from_ns(ns));
+        }
+    }
 }
 
 type Row = Vec<Option<Box<Piece>>>;
@@ -127,11 +166,11 @@ impl StepTable {
     pub(super) fn decode(&mut self, batch: Batch) -> Result<Timed, StepTimeError> {
         match self.axis {
             DecodeAxis::ActiveKv => self.by_blocks(batch),
-            DecodeAxis::Context => {
-                let context = batch.context();
-                self.entry(batch, context)
+            DecodeAxis::Context => self.entry(batch),
+            DecodeAxis::Both => {
+                let inputs = self.inputs(batch, batch.context());
+                compute(&mut self.clock, inputs)
             }
-            DecodeAxis::Both => self.compute(batch, batch.context()),
         }
     }
 
@@ -148,44 +187,48 @@ impl StepTable {
         tally: &mut CoverageTally,
     ) -> Result<Stretch, StepTimeError> {
         let context = batch.context();
-        let offset = context % PIECE;
-        let most = most.min(PIECE - offset);
-        let mut stretch = Stretch {
-            passes: 0,
-            last_start: start,
-            end: start,
+        let offset = (context % PIECE) as usize;
+        let most = most.min(PIECE - context % PIECE) as usize;
+        // The next pass starts if the one before ends earlier than this.
+        let bound = match limit {
+            Limit::Before(at) => at,
+            Limit::Through(at) => at.saturating_add(SimDuration::from_ns(1)),
         };
-        while stretch.passes < most && limit.admits(stretch.end) {
-            let index = offset + stretch.passes;
-            let piece = self.piece(batch.requests, context);
-            let mut ns = piece.ns[index as usize];
-            if ns == UNKNOWN {
-                ns = self.entry(batch, context + stretch.passes)?.span.as_ns();
+        let inputs = self.inputs(batch, context);
+        let piece = piece(&mut self.by_batch, batch.requests, context);
+        let mut last_start = start;
+        let mut end = start;
+        let mut passes = 0;
+        for (step, ns) in (0..).zip(offset..offset + most) {
+            let mut span = piece.ns[ns];
+            if span == UNKNOWN {
+                let step = DecodeStep {
+                    context: context + step,
+                    ..inputs
+                };
+                let timed = compute(&mut self.clock, step)?;
+                piece.set(ns, timed);
+                span = timed.span.as_ns();
             }
-            stretch.last_start = stretch.end;
-            stretch.end += SimDuration::from_ns(ns);
-            stretch.passes += 1;
-            if stretch.end > limit.instant() {
+            last_start = end;
+            end += SimDuration::from_ns(span);
+            passes += 1;
+            if end >= bound {
                 break;
             }
         }
-        let piece = self.piece(batch.requests, context);
-        if let Some(coverage) = piece.common {
-            tally.add(coverage, stretch.end - start);
-        } else {
-            let range = offset as usize..(offset + stretch.passes) as usize;
-            let spans = &piece.ns[range.clone()];
-            for (&ns, &coverage) in spans.iter().zip(&piece.coverage[range]) {
-                tally.add(coverage, SimDuration::from_ns(ns));
-            }
-        }
-        Ok(stretch)
+        piece.tally(offset..offset + passes as usize, end - start, tally);
+        Ok(Stretch {
+            passes,
+            last_start,
+            end,
+        })
     }
 
     /// The known times of `passes` passes of a row from `context` on.
     pub(super) fn values(&mut self, requests: u32, context: u32, passes: u32) -> &[u64] {
         let offset = (context % PIECE) as usize;
-        &self.piece(requests, context).ns[offset..offset + passes as usize]
+        &piece(&mut self.by_batch, requests, context).ns[offset..offset + passes as usize]
     }
 
     fn by_blocks(&mut self, batch: Batch) -> Result<Timed, StepTimeError> {
@@ -195,7 +238,8 @@ impl StepTable {
         {
             return Ok(*known);
         }
-        let timed = self.compute(batch, batch.context())?;
+        let inputs = self.inputs(batch, batch.context());
+        let timed = compute(&mut self.clock, inputs)?;
         if index < MOST_BLOCKS_KEPT {
             if self.by_blocks.len() <= index {
                 self.by_blocks.resize(index + 1, NOT_YET);
@@ -205,56 +249,45 @@ impl StepTable {
         Ok(timed)
     }
 
-    fn entry(&mut self, batch: Batch, context: u32) -> Result<Timed, StepTimeError> {
+    fn entry(&mut self, batch: Batch) -> Result<Timed, StepTimeError> {
+        let context = batch.context();
         let index = (context % PIECE) as usize;
-        let piece = self.piece(batch.requests, context);
-        if piece.ns[index] != UNKNOWN {
-            return Ok(Timed {
-                span: SimDuration::from_ns(piece.ns[index]),
-                coverage: piece.coverage[index],
-            });
+        let inputs = self.inputs(batch, context);
+        let piece = piece(&mut self.by_batch, batch.requests, context);
+        if piece.ns[index] == UNKNOWN {
+            piece.set(index, compute(&mut self.clock, inputs)?);
         }
-        let first = piece.ns.iter().all(|&ns| ns == UNKNOWN);
-        let timed = self.compute(batch, context)?;
-        let piece = self.piece(batch.requests, context);
-        piece.ns[index] = timed.span.as_ns();
-        piece.coverage[index] = timed.coverage;
-        if first {
-            piece.common = Some(timed.coverage);
-        } else if piece.common != Some(timed.coverage) {
-            piece.common = None;
-        }
-        Ok(timed)
-    }
-
-    fn piece(&mut self, requests: u32, context: u32) -> &mut Piece {
-        let requests = requests as usize;
-        if self.by_batch.len() <= requests {
-            self.by_batch.resize_with(requests + 1, Vec::new);
-        }
-        let row = &mut self.by_batch[requests];
-        let index = (context / PIECE) as usize;
-        if row.len() <= index {
-            row.resize_with(index + 1, || None);
-        }
-        row[index].get_or_insert_with(|| {
-            Box::new(Piece {
-                ns: [UNKNOWN; PIECE as usize],
-                coverage: [Coverage::Formula; PIECE as usize],
-                common: None,
-            })
+        Ok(Timed {
+            span: SimDuration::from_ns(piece.ns[index]),
+            coverage: piece.coverage[index],
         })
     }
 
-    fn compute(&mut self, batch: Batch, context: u32) -> Result<Timed, StepTimeError> {
-        let step = DecodeStep {
+    fn inputs(&self, batch: Batch, context: u32) -> DecodeStep {
+        DecodeStep {
             batch: batch.requests,
             active_kv_tokens: u64::from(batch.active_blocks) * self.block_tokens,
             context,
             kv_capacity_tokens: self.capacity,
-        };
-        let (span, time) = self.clock.decode_uncounted(step)?;
-        let coverage = time.coverage;
-        Ok(Timed { span, coverage })
+        }
     }
+}
+
+fn piece(rows: &mut Vec<Row>, requests: u32, context: u32) -> &mut Piece {
+    let requests = requests as usize;
+    if rows.len() <= requests {
+        rows.resize_with(requests + 1, Vec::new);
+    }
+    let row = &mut rows[requests];
+    let index = (context / PIECE) as usize;
+    if row.len() <= index {
+        row.resize_with(index + 1, || None);
+    }
+    row[index].get_or_insert_with(|| Box::new(Piece::new()))
+}
+
+fn compute(clock: &mut StepClock, step: DecodeStep) -> Result<Timed, StepTimeError> {
+    let (span, time) = clock.decode_uncounted(step)?;
+    let coverage = time.coverage;
+    Ok(Timed { span, coverage })
 }
