@@ -6,7 +6,7 @@ use mocker::{
     Implementation, Preemption, SchedulePolicy, Scheduler, SglangConfig, Speculation, VllmConfig,
 };
 use proptest::prelude::*;
-use sim_api::{Compat, EngineError, KvChange, RequestId, Role, SegmentId};
+use sim_api::{Compat, EngineError, KvChange, PassRecord, Quirk, RequestId, Role, SegmentId};
 use sim_core::SimTime;
 
 use crate::driver::{Arriving, Workers};
@@ -206,6 +206,27 @@ proptest! {
         check_kv(&workers)?;
         let (again, _) = run(scheduler, &arrivals).unwrap();
         prop_assert_eq!(&workers.told, &again.told);
+    }
+
+    /// Entries that stay in the queue are seen in the metrics and nowhere else.
+    #[test]
+    fn stale_queue_entries_change_queue_counts_only(config in config(), rows in rows()) {
+        let arrivals = arrivals(&rows, config.block_tokens);
+        let with = |quirks| Scheduler::Vllm(VllmConfig { quirks, ..config.clone() });
+        let quirks = config.quirks.without(Quirk::StaleQueueEntries);
+        let clean = run(with(quirks), &arrivals);
+        let stale = run(with(quirks.with(Quirk::StaleQueueEntries)), &arrivals);
+        let (Ok((clean, _)), Ok((stale, _))) = (clean, stale) else {
+            return Ok(());
+        };
+        let (clean, stale) = (&clean.told[0], &stale.told[0]);
+        prop_assert_eq!(&clean.stories, &stale.stories);
+        prop_assert_eq!(&clean.gaps, &stale.gaps);
+        for (clean, stale) in clean.passes.iter().zip(&stale.passes) {
+            prop_assert!(clean.2.queued_decode.count <= stale.2.queued_decode.count);
+            let queue_aside = PassRecord { queued_decode: clean.2.queued_decode, ..stale.2 };
+            prop_assert_eq!(clean.2, queue_aside);
+        }
     }
 
     #[test]

@@ -274,3 +274,37 @@ fn sglang_equals_the_reference_token_by_token() {
     let checked = check(Implementation::Literal, |case| case.name.starts_with('g'));
     assert_eq!(checked, 11);
 }
+
+#[test]
+fn a_request_that_gives_way_again_is_counted_once_an_entry_under_the_quirk() {
+    // Admissions that make others give way leave entries behind in the queue.
+    let args = serde_json::json!({"block_size": 4, "num_gpu_blocks": 7});
+    let longest_queue = |quirks: Quirks| {
+        let config = config(Some(&args), quirks);
+        let engines = scheduler(&config, Role::Aggregated, quirks);
+        let mut workers = Workers::new(engines, Implementation::Literal, 1);
+        let mut interner = Interner::new(config.block_tokens);
+        let arrivals: Vec<_> = (0..3)
+            .map(|id| {
+                let arriving = Arriving {
+                    at: SimTime::ZERO,
+                    prompt: interner.prompt(&vec![u64::from(id); 12]),
+                    output_tokens: 12,
+                };
+                (RequestId(id), arriving)
+            })
+            .collect();
+        assert_eq!(workers.run(&arrivals), Ok(Vec::new()));
+        let counts = workers.told[0]
+            .passes
+            .iter()
+            .map(|pass| pass.2.queued_decode.count);
+        counts.max().unwrap_or(0)
+    };
+    // Three requests, one of which runs.
+    assert_eq!(
+        longest_queue(Quirks::ALL.without(Quirk::StaleQueueEntries)),
+        2
+    );
+    assert!(longest_queue(Quirks::ALL) > 2);
+}
