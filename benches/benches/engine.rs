@@ -153,7 +153,12 @@ fn engine(criterion: &mut Criterion) {
                 model,
             };
             let counter = run(&arrivals, pool.clone(), feeds);
-            let Counter { completed, gaps, calls, last } = counter;
+            let Counter {
+                completed,
+                gaps,
+                calls,
+                last,
+            } = counter;
             eprintln!("{name}: {completed} completed, {gaps} gaps in {calls} calls, end {last}");
             group.bench_function(name, |bencher| {
                 bencher.iter(|| run(&arrivals, pool.clone(), feeds));
@@ -166,7 +171,11 @@ fn engine(criterion: &mut Criterion) {
         };
         bench("polynomial", Arc::new(|| Box::new(PolynomialModel)), none);
         bench("rows by context", Arc::new(|| Box::new(ContextModel)), none);
-        bench("polynomial, all feeds", Arc::new(|| Box::new(PolynomialModel)), all);
+        bench(
+            "polynomial, all feeds",
+            Arc::new(|| Box::new(PolynomialModel)),
+            all,
+        );
     }
     group.finish();
 }

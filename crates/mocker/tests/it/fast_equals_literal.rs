@@ -129,10 +129,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn case(
-    limits: impl Strategy<Value = Limits>,
-    steps: Range<usize>,
-) -> impl Strategy<Value = Case> {
+fn case(limits: impl Strategy<Value = Limits>, steps: Range<usize>) -> impl Strategy<Value = Case> {
     let delay =
         prop_oneof![3 => Just(0_u64), 3 => 1_u64..2_000_000, 3 => 2_000_000_u64..80_000_000];
     let axis = prop_oneof![
@@ -143,15 +140,15 @@ fn case(
     let feeds = (prop::bool::weighted(0.7), prop::bool::weighted(0.7))
         .prop_map(|(passes, kv)| Feeds { passes, kv });
     let steps = prop::collection::vec((delay, step()), steps);
-    (config(limits), axis, feeds, steps, watch()).prop_map(|(config, axis, feeds, steps, final_watch)| {
-        Case {
+    (config(limits), axis, feeds, steps, watch()).prop_map(
+        |(config, axis, feeds, steps, final_watch)| Case {
             config,
             axis,
             feeds,
             steps,
             final_watch,
-        }
-    })
+        },
+    )
 }
 
 fn engine(case: &Case, implementation: Implementation) -> Box<dyn Engine> {
