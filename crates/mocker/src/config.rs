@@ -105,6 +105,9 @@ pub struct SglangConfig {
     /// What a router that counts tokens takes for the budget of a pass; the
     /// scheduler has its own limits.
     pub max_batched_tokens: Option<u32>,
+    /// Prompts of this many tokens or more are rejected, and generation stops
+    /// when prompt and output reach it; `None` if unlimited.
+    pub max_model_tokens: Option<u32>,
     /// Order of the waiting queue.
     pub policy: SchedulePolicy,
     /// Prompt tokens a pass may take in, whole prompts.
@@ -130,7 +133,7 @@ impl SglangConfig {
             block_tokens: self.page_tokens,
             blocks: self.pages,
             whole_prompt_budget: None,
-            max_model_tokens: None,
+            max_model_tokens: self.max_model_tokens,
         }
     }
 }

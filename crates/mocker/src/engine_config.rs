@@ -239,6 +239,7 @@ impl EngineConfig {
             page_tokens: self.block_tokens,
             pages: blocks,
             max_batched_tokens: self.max_batched_tokens,
+            max_model_tokens: self.max_model_tokens,
             policy: self.sglang.policy,
             max_prefill_tokens: self.sglang.max_prefill_tokens,
             chunked_prefill_tokens: self.sglang.chunked_prefill_tokens,

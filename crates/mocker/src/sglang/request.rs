@@ -35,11 +35,11 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn new(request: &EngineRequest, page_tokens: u32) -> Self {
+    pub(super) fn new(request: &EngineRequest, output_tokens: u32, page_tokens: u32) -> Self {
         Self {
             id: request.id,
             prompt_tokens: u64::from(request.prompt.tokens()),
-            output_tokens: request.output_tokens,
+            output_tokens,
             generated: 0,
             admitted_before: false,
             last_token: None,

@@ -181,11 +181,10 @@ impl Sglang {
 
 impl PassScheduler for Sglang {
     fn accept(&mut self, request: EngineRequest) -> Result<(), Rejection> {
-        self.config
-            .limits()
-            .admit(request.prompt.tokens(), request.output_tokens)?;
+        let (input, output) = (request.prompt.tokens(), request.output_tokens);
+        let output = self.config.limits().admit(input, output)?;
         self.waiting
-            .push_back(Request::new(&request, self.config.page_tokens));
+            .push_back(Request::new(&request, output, self.config.page_tokens));
         Ok(())
     }
 

@@ -144,6 +144,7 @@ fn sglang_config() -> impl Strategy<Value = SglangConfig> {
         page_tokens: sizes.0,
         pages: sizes.1,
         max_batched_tokens: None,
+        max_model_tokens: None,
         policy: if rest.0 {
             SchedulePolicy::Lpm
         } else {

@@ -288,7 +288,7 @@ fn a_request_that_gives_way_again_is_counted_once_an_entry_under_the_quirk() {
             .map(|id| {
                 let arriving = Arriving {
                     at: SimTime::ZERO,
-                    prompt: interner.prompt(&vec![u64::from(id); 12]),
+                    prompt: interner.prompt(&[u64::from(id); 12]),
                     output_tokens: 12,
                 };
                 (RequestId(id), arriving)
