@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -96,8 +96,24 @@ impl Catalogue {
         })
     }
 
+    /// What the data says of a GPU.
     pub(super) fn system(&self, sku: &str) -> Result<System> {
-        yaml(&self.root.join(format!("{sku}.yaml")))
+        let path = self.root.join(format!("{sku}.yaml"));
+        ensure!(
+            path.is_file(),
+            "the data knows no GPU {sku:?}; it knows {}",
+            self.systems()?.join(", ")
+        );
+        yaml(&path)
+    }
+
+    fn systems(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.data())? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// The release of a framework that the data stands for on a GPU.

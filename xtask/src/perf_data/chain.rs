@@ -96,6 +96,17 @@ pub(super) fn sources(
     Ok(files)
 }
 
+/// Is there any file of the release asked for, or would every table be a stand-in?
+pub(super) fn is_measured(catalogue: &Catalogue, target: &Target) -> Result<bool> {
+    for family in ["gemm", "attention", "moe"] {
+        let releases = catalogue.releases(&target.sku, family, &target.backend)?;
+        if releases.contains(&target.version) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The file of NCCL's collectives: the release the GPU's description names, whatever the framework.
 pub(super) fn nccl(catalogue: &Catalogue, sku: &str, nccl_version: &str) -> Vec<SourceFile> {
     let name = format!("{sku}/comm/nccl/{nccl_version}/nccl_perf.parquet");

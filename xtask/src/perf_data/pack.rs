@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aic_perf::table::{PerfTables, Slice, Source, TableError, TableId};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::catalogue::{Catalogue, System};
 use super::cells::{Cells, Grouped};
@@ -32,6 +32,11 @@ impl<'a> Packer<'a> {
         } = target;
         let tables = PerfTables::new(sku.clone(), backend.clone(), version.as_str().to_owned());
         let system = catalogue.system(sku)?;
+        ensure!(
+            chain::is_measured(catalogue, target)?,
+            "{sku}: nothing was measured with {backend} {}",
+            version.as_str()
+        );
         let mut packer = Self {
             catalogue,
             target,
