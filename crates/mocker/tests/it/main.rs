@@ -7,6 +7,7 @@ mod fast_equals_literal;
 mod invariants;
 mod log;
 mod models;
+mod oracle;
 mod polynomial;
 mod prompts;
 mod reference;
