@@ -42,8 +42,7 @@ pub fn report_value(summary: &Summary, options: &JsonOptions) -> Value {
         wall_clock(&mut keys, summary, wall_time);
     }
     if let Some(planner) = &summary.planner {
-        let disaggregated = summary.prefill.is_some();
-        keys.insert("planner".to_owned(), planner_block(planner, disaggregated));
+        keys.insert("planner".to_owned(), planner_block(planner, summary));
     }
     let mut run = options.run.clone();
     run.insert("coverage".to_owned(), coverage_shares(&summary.coverage));
@@ -167,9 +166,10 @@ fn wall_clock(keys: &mut Map<String, Value>, summary: &Summary, wall_time: Durat
     }
 }
 
-fn planner_block(planner: &PlannerSummary, disaggregated: bool) -> Value {
+fn planner_block(planner: &PlannerSummary, summary: &Summary) -> Value {
+    let disaggregated = summary.prefill.is_some();
     let events: Vec<Value> = planner.scaling_events.iter().map(event).collect();
-    let replicas: Vec<Value> = planner
+    let replicas: Vec<Value> = summary
         .replicas
         .iter()
         .map(|point| replica_point(point, disaggregated))

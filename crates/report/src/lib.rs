@@ -36,12 +36,14 @@ mod collect;
 mod compare;
 mod distribution;
 mod fan_out;
+mod html;
 mod json;
 mod jsonl;
 mod planner;
 mod sla;
 mod summary;
 mod table;
+mod timeline;
 
 pub use collect::{Collector, CollectorOptions};
 pub use compare::{
@@ -49,9 +51,11 @@ pub use compare::{
 };
 pub use distribution::Distribution;
 pub use fan_out::FanOut;
+pub use html::{HtmlOptions, html_report};
 pub use json::{JsonOptions, REPORT_SCHEMA, report_json, report_value};
 pub use jsonl::RequestLog;
 pub use planner::{PlannerSummary, PoolSize, ReplicaPoint};
 pub use sla::{SlaReport, SlaTargets};
 pub use summary::{PoolUse, Summary};
 pub use table::{scaling_events, table};
+pub use timeline::Timeline;

@@ -1,9 +1,9 @@
 //! What a run came to: the domain form of a report.
 
 use sim_api::{CoverageTally, Rejection, RequestId};
-use sim_core::SimDuration;
+use sim_core::{SimDuration, SimTime};
 
-use crate::planner::PlannerSummary;
+use crate::planner::{PlannerSummary, ReplicaPoint};
 use crate::{Distribution, SlaReport};
 
 /// How many rejections are kept with their reasons.
@@ -60,6 +60,10 @@ pub struct Summary {
     pub gpu_hours: f64,
     /// Attainment of the targets, where there are targets.
     pub sla: Option<SlaReport>,
+    /// Sizes of the pools, one point a change; each holds until the next.
+    pub replicas: Vec<ReplicaPoint>,
+    /// When the run ended: its last event.
+    pub end: SimTime,
     /// What the planner did, if there was one.
     pub planner: Option<PlannerSummary>,
     /// Busy time by what its step times rest on.

@@ -130,7 +130,9 @@ impl Collector {
             decode,
             gpu_hours,
             sla: (!self.options.sla.is_empty()).then_some(sla),
-            planner: self.planner.summary(gpu_hours, self.replicas.points()),
+            planner: self.planner.summary(gpu_hours, charged.is_some()),
+            replicas: self.replicas.points(),
+            end: self.end,
             ..self.totals
         }
     }

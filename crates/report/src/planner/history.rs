@@ -2,8 +2,6 @@
 
 use sim_api::{ScalingEvent, TickRecord};
 
-use super::ReplicaPoint;
-
 /// The name under which a tick record carries the planner's own GPU-hours.
 const GPU_HOURS: &str = "gpu_hours";
 
@@ -14,10 +12,10 @@ pub struct PlannerSummary {
     pub ticks: u64,
     /// GPU-hours by the run's rule of charging.
     pub gpu_hours: f64,
+    /// Whether those are charged at ticks ([`sim_api::Quirk::GpuHoursAtTicks`]).
+    pub charged_at_ticks: bool,
     /// The changes it made, in order.
     pub scaling_events: Vec<ScalingEvent>,
-    /// Sizes of the pools, one point a change.
-    pub replicas: Vec<ReplicaPoint>,
 }
 
 /// Collects what a [`PlannerSummary`] is made of.
@@ -45,16 +43,12 @@ impl PlannerHistory {
     }
 
     /// `None` if no planner was ever asked.
-    pub(crate) fn summary(
-        &self,
-        gpu_hours: f64,
-        replicas: Vec<ReplicaPoint>,
-    ) -> Option<PlannerSummary> {
+    pub(crate) fn summary(&self, gpu_hours: f64, charged_at_ticks: bool) -> Option<PlannerSummary> {
         (self.ticks > 0).then(|| PlannerSummary {
             ticks: self.ticks,
             gpu_hours,
             scaling_events: self.events.clone(),
-            replicas,
+            charged_at_ticks,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Reports of whole runs, told as event streams.
 
+mod busy_run;
 mod cases;
+mod html;
 mod jsonl;
 mod naive;
 mod schema;

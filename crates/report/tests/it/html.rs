@@ -1,0 +1,230 @@
+//! The HTML page: complete, offline, harmless, and drawn by a real browser.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use report::{HtmlOptions, Summary, Timeline, html_report};
+use serde_json::{Value, json};
+
+use crate::busy_run::{Words, busy_run};
+
+const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&\u{2028}";
+
+fn options(text: &str) -> HtmlOptions {
+    HtmlOptions {
+        title: text.to_owned(),
+        command: Some(format!(
+            "dynosim replay {text} --num-workers 2 --router-mode round_robin"
+        )),
+        configuration: json!({"trace": text, "engine": {"block_size": 64, "aic_backend": "vllm"}, "seed": 42}),
+        gpu_hour_price: Some(2.5),
+        notes: vec![format!("The trace {text} was cut after one hour.")],
+    }
+}
+
+fn page(disaggregated: bool, seconds: u64, text: &str) -> String {
+    let words = Words {
+        reason: format!("scale_up: {text}"),
+    };
+    let (summary, timeline) = busy_run(disaggregated, seconds, &words);
+    html_report(&summary, &timeline, &options(text))
+}
+
+/// The page without the packed script, which is not ours.
+fn own_part(page: &str) -> String {
+    let (before, rest) = page.split_once("id=\"plotly\">").unwrap();
+    let (_, after) = rest.split_once("</script>").unwrap();
+    format!("{before}{after}")
+}
+
+fn charts(page: &str) -> Value {
+    let (_, rest) = page.split_once("id=\"charts\">").unwrap();
+    let (text, _) = rest.split_once("</script>").unwrap();
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let page = own_part(&page(true, 1200, HOSTILE));
+    assert_eq!(
+        page.matches("<script").count(),
+        own_part(&self::page(true, 1200, "x"))
+            .matches("<script")
+            .count()
+    );
+    assert!(!page.contains("<img") && !page.contains("alert(1)</script>"));
+    assert!(
+        !page.contains('\u{2028}')
+            || !charts(&self::page(true, 1200, HOSTILE))
+                .to_string()
+                .is_empty()
+    );
+    assert!(page.contains("&lt;/script&gt;"));
+}
+
+#[test]
+fn a_page_needs_nothing_from_elsewhere_and_stays_small() {
+    let page = page(true, 3600, "conversation_trace.jsonl");
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    let own = own_part(&page);
+    for reference in ["http://", "https://", "src=", "<link", "@import", "url("] {
+        assert!(!own.contains(reference), "{reference}");
+    }
+    assert!(!page.contains("MathJax"));
+}
+
+#[test]
+fn the_answer_stands_in_the_text() {
+    let words = Words {
+        reason: "scale_up".to_owned(),
+    };
+    let (summary, timeline) = busy_run(false, 3600, &words);
+    let page = own_part(&html_report(&summary, &timeline, &options("trace")));
+    let hours = page.split_once("GPU hours: ").unwrap().1;
+    let hours: String = hours
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
+    assert!((hours.parse::<f64>().unwrap() - summary.gpu_hours).abs() < 1e-4);
+    for text in [
+        "requests met the SLA",
+        "TTFT ≤ 1,500 ms",
+        "dynosim replay trace",
+        "was cut after one hour",
+        "Rejected requests (",
+        "interpolated",
+        "2 unfinished",
+        "<td>agg</td><td>2 → 3</td><td>scale_up</td>",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn every_chart_of_a_planner_run_is_there() {
+    let page = page(true, 1200, "x");
+    let own = own_part(&page);
+    for title in [
+        "Time to first token",
+        "Inter-token latency",
+        "SLA attainment",
+        "Replicas",
+        "Request rate",
+        "Throughput",
+        "Queue depth",
+        "Batch size",
+        "KV cache use",
+        "Replica counts",
+        "Request rate, observed and predicted",
+        "Observed TTFT",
+        "Observed ITL",
+        "Estimated TTFT",
+        "Estimated ITL",
+        "Prefill engine load",
+        "Decode engine load",
+        "Engine capacity",
+        "Sequence lengths, observed and predicted",
+        "Load scaling decisions",
+        "Throughput scaling decisions",
+        "Cumulative GPU hours",
+    ] {
+        assert!(own.contains(&format!("<h3>{title}</h3>")), "{title}");
+    }
+    let charts = charts(&page);
+    let drawn = charts["charts"].as_array().unwrap();
+    assert_eq!(drawn.len(), own.matches("class=\"chart\"").count());
+    let lengths = |series: &Value| {
+        let x = match &series["x"] {
+            Value::String(shared) => charts[shared.as_str()].as_array().unwrap().len(),
+            own => own.as_array().unwrap().len(),
+        };
+        (x, series["y"].as_array().unwrap().len())
+    };
+    for series in drawn
+        .iter()
+        .flat_map(|chart| chart["series"].as_array().unwrap())
+    {
+        let (x, y) = lengths(series);
+        assert_eq!(x, y, "{}", series["name"]);
+    }
+}
+
+#[test]
+fn a_page_of_an_empty_run_is_a_page() {
+    let page = html_report(
+        &Summary::default(),
+        &Timeline::default(),
+        &HtmlOptions::default(),
+    );
+    assert!(page.ends_with("</html>\n"));
+    assert!(!own_part(&page).contains("NaN"));
+}
+
+#[test]
+fn making_a_page_takes_no_time() {
+    let (summary, timeline) = busy_run(
+        true,
+        3600,
+        &Words {
+            reason: "x".to_owned(),
+        },
+    );
+    let start = now();
+    let page = html_report(&summary, &timeline, &options("x"));
+    let spent = start.elapsed();
+    assert!(page.len() > 1000 && spent.as_millis() < 1000, "{spent:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .flat_map(|dir| names.map(|name| dir.join(name)))
+        .find(|candidate| candidate.is_file())
+}
+
+/// The page as the browser has it after its scripts have run.
+fn rendered(browser: &Path, page: &Path) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+        .args(["--window-size=1280,2000", "--virtual-time-budget=60000"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_browser_draws_every_chart_and_runs_no_hostile_script() {
+    let Some(browser) = chromium() else {
+        eprintln!("skipped: no Chromium in PATH");
+        return;
+    };
+    for (name, disaggregated, text) in [
+        ("agg", false, "conversation_trace.jsonl"),
+        ("disagg", true, HOSTILE),
+    ] {
+        let page = page(disaggregated, 3600, text);
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html"));
+        std::fs::write(&file, &page).unwrap();
+        let dom = rendered(&browser, &file);
+        let charts = charts(&page)["charts"].as_array().unwrap().len();
+        assert!(
+            dom.contains(&format!("data-drawn=\"{charts}\"")),
+            "{name}: not all of {charts} charts were drawn"
+        );
+        assert!(
+            dom.matches("class=\"main-svg\"").count() >= charts,
+            "{name}"
+        );
+        assert!(!dom.contains("<img"), "{name}");
+    }
+}
