@@ -11,13 +11,17 @@ use sim_api::KvChange;
 
 use crate::blocks::{BlockId, KvChanges};
 
+/// Where a full block is in the pool's list.
+type Place = u32;
+
 /// A full block that can be matched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Resident {
+    block: BlockId,
     /// Sequences that hold it; 0 if inactive.
     refs: u32,
     /// The block before it in every sequence that has it.
-    parent: Option<BlockId>,
+    parent: Option<Place>,
     /// Blocks right after it that are inactive.
     inactive_children: u32,
     /// When it last became inactive.
@@ -34,9 +38,13 @@ pub(super) struct KvPool {
     unmatched: u32,
     /// Matchable blocks that are held.
     active_full: u32,
-    resident: HashMap<BlockId, Resident, FxBuildHasher>,
+    /// Where the matchable blocks are in `blocks`.
+    resident: HashMap<BlockId, Place, FxBuildHasher>,
+    blocks: Vec<Resident>,
+    /// Places in `blocks` without a block.
+    unused: Vec<Place>,
     /// Inactive blocks without inactive children, by when they were released.
-    leaves: BTreeMap<u64, BlockId>,
+    leaves: BTreeMap<u64, Place>,
     tick: u64,
     changes: KvChanges,
 }
@@ -49,6 +57,8 @@ impl KvPool {
             unmatched: 0,
             active_full: 0,
             resident: HashMap::default(),
+            blocks: Vec::new(),
+            unused: Vec::new(),
             leaves: BTreeMap::new(),
             tick: 0,
             changes: KvChanges::default(),
@@ -74,7 +84,16 @@ impl KvPool {
 
     /// How many sequences hold a block.
     pub(super) fn refs(&self, block: BlockId) -> u32 {
-        self.resident.get(&block).map_or(0, |found| found.refs)
+        let place = self.resident.get(&block);
+        place.map_or(0, |&place| self.at(place).refs)
+    }
+
+    fn at(&self, place: Place) -> &Resident {
+        &self.blocks[place as usize]
+    }
+
+    fn at_mut(&mut self, place: Place) -> &mut Resident {
+        &mut self.blocks[place as usize]
     }
 
     /// A slot for a new block: a free one, else that of an inactive block.
@@ -103,8 +122,8 @@ impl KvPool {
 
     /// Holds a full block, matching it if it is resident. False if there is no slot.
     pub(super) fn hold_full(&mut self, block: BlockId, parent: Option<BlockId>) -> bool {
-        if self.resident.contains_key(&block) {
-            self.hold_resident(block);
+        if let Some(&place) = self.resident.get(&block) {
+            self.hold_resident(place);
             return true;
         }
         if !self.slot() {
@@ -124,9 +143,9 @@ impl KvPool {
     /// A partial block has become the full block `block`.
     pub(super) fn promote(&mut self, block: BlockId, parent: Option<BlockId>) {
         self.unmatched -= 1;
-        if self.resident.contains_key(&block) {
+        if let Some(&place) = self.resident.get(&block) {
             self.free += 1;
-            self.hold_resident(block);
+            self.hold_resident(place);
         } else {
             self.register(block, parent);
         }
@@ -140,78 +159,96 @@ impl KvPool {
 
     /// A sequence gives a full block up.
     pub(super) fn release_full(&mut self, block: BlockId) {
-        let Some(found) = self.resident.get_mut(&block) else {
+        let Some(&place) = self.resident.get(&block) else {
             return;
         };
+        let tick = self.tick;
+        let found = self.at_mut(place);
         found.refs -= 1;
         if found.refs > 0 {
             return;
         }
-        self.active_full -= 1;
-        found.released = self.tick;
+        found.released = tick;
+        let Resident {
+            parent,
+            inactive_children,
+            ..
+        } = *found;
         self.tick += 1;
-        if found.inactive_children == 0 {
-            self.leaves.insert(found.released, block);
+        self.active_full -= 1;
+        if inactive_children == 0 {
+            self.leaves.insert(tick, place);
         }
-        let parent = found.parent;
         self.child_became_inactive(parent);
     }
 
     fn register(&mut self, block: BlockId, parent: Option<BlockId>) {
         self.active_full += 1;
-        self.resident.insert(
+        let parent = parent.and_then(|parent| self.resident.get(&parent).copied());
+        let resident = Resident {
             block,
-            Resident {
-                refs: 1,
-                parent,
-                inactive_children: 0,
-                released: 0,
-            },
-        );
+            refs: 1,
+            parent,
+            inactive_children: 0,
+            released: 0,
+        };
+        let place = match self.unused.pop() {
+            Some(place) => {
+                *self.at_mut(place) = resident;
+                place
+            }
+            None => {
+                self.blocks.push(resident);
+                (self.blocks.len() - 1) as Place
+            }
+        };
+        self.resident.insert(block, place);
         self.changes.stored(block);
     }
 
-    fn hold_resident(&mut self, block: BlockId) {
-        let Some(found) = self.resident.get_mut(&block) else {
-            return;
-        };
+    fn hold_resident(&mut self, place: Place) {
+        let found = self.at_mut(place);
         found.refs += 1;
         if found.refs == 1 {
+            let Resident {
+                parent, released, ..
+            } = *found;
             self.active_full += 1;
-            self.leaves.remove(&found.released);
-            let parent = found.parent;
+            self.leaves.remove(&released);
             self.child_left(parent);
         }
     }
 
-    fn child_became_inactive(&mut self, parent: Option<BlockId>) {
-        if let Some(found) = parent.and_then(|parent| self.resident.get_mut(&parent)) {
-            found.inactive_children += 1;
-            if found.refs == 0 {
-                self.leaves.remove(&found.released);
-            }
+    fn child_became_inactive(&mut self, parent: Option<Place>) {
+        let Some(parent) = parent else { return };
+        let found = self.at_mut(parent);
+        found.inactive_children += 1;
+        if found.refs == 0 {
+            let released = found.released;
+            self.leaves.remove(&released);
         }
     }
 
     /// A block's child is no longer inactive: held again, or evicted.
-    fn child_left(&mut self, parent: Option<BlockId>) {
+    fn child_left(&mut self, parent: Option<Place>) {
         let Some(parent) = parent else { return };
-        if let Some(found) = self.resident.get_mut(&parent) {
-            found.inactive_children -= 1;
-            if found.inactive_children == 0 && found.refs == 0 {
-                self.leaves.insert(found.released, parent);
-            }
+        let found = self.at_mut(parent);
+        found.inactive_children -= 1;
+        if found.inactive_children == 0 && found.refs == 0 {
+            let released = found.released;
+            self.leaves.insert(released, parent);
         }
     }
 
     /// Frees the least recently released inactive block that has no inactive child.
     fn evict(&mut self) -> bool {
-        let Some((_, block)) = self.leaves.pop_first() else {
+        let Some((_, place)) = self.leaves.pop_first() else {
             return false;
         };
-        if let Some(evicted) = self.resident.remove(&block) {
-            self.child_left(evicted.parent);
-        }
+        let Resident { block, parent, .. } = *self.at(place);
+        self.resident.remove(&block);
+        self.unused.push(place);
+        self.child_left(parent);
         self.free += 1;
         self.changes.removed(block);
         true
@@ -228,13 +265,17 @@ impl KvPool {
     /// Counts every kind of block once more.
     pub(super) fn assert_adds_up(&self) {
         assert_eq!(self.free + self.active() + self.inactive(), self.total);
-        let held = self.resident.values().filter(|block| block.refs > 0);
+        let places: Vec<Place> = self.resident.values().copied().collect();
+        let held = places.iter().filter(|place| self.at(**place).refs > 0);
         assert_eq!(held.count() as u32, self.active_full);
-        for (block, found) in &self.resident {
+        for place in places {
+            let found = self.at(place);
+            assert_eq!(self.resident[&found.block], place);
             let is_leaf = found.refs == 0 && found.inactive_children == 0;
-            assert_eq!(self.leaves.get(&found.released) == Some(block), is_leaf);
+            assert_eq!(self.leaves.get(&found.released) == Some(&place), is_leaf);
             if let Some(parent) = found.parent {
-                assert!(self.resident.contains_key(&parent), "a prefix has a hole");
+                let kept = self.resident.contains_key(&self.at(parent).block);
+                assert!(kept, "a prefix has a hole");
             }
         }
     }
