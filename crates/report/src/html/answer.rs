@@ -217,11 +217,20 @@ pub(crate) fn tiles_html(tiles: &[Tile]) -> String {
         format!(
             "<div class=\"tile\"><dt>{}</dt><dd>{}<small>{}</small></dd></div>\n",
             html(tile.name),
-            html(&tile.figure),
-            html(&tile.detail)
+            html(&unbroken(&tile.figure)),
+            html(&unbroken(&tile.detail))
         )
     };
     tiles.iter().map(tile).collect()
+}
+
+/// Keeps units on the line of their number.
+fn unbroken(text: &str) -> String {
+    [" %", " ms", " tok/s", " req/s"]
+        .into_iter()
+        .fold(text.to_owned(), |text, unit| {
+            text.replace(unit, &unit.replace(' ', "\u{a0}"))
+        })
 }
 
 /// Per cent, never rounded up to 100 or down to 0.

@@ -58,7 +58,9 @@
       font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
       hovermode: tracks ? "closest" : "x unified",
       hoverlabel: { bgcolor: card, bordercolor: soft, font: { color: ink } },
-      showlegend: chart.series.filter((series) => series.legend).length > 1,
+      showlegend: tracks || chart.series.filter((series) => series.legend).length > 1,
+      // Keeps hidden lines hidden when the colours change.
+      uirevision: "same",
       legend: { orientation: "h", y: -0.24, yanchor: "top", x: 0, font: { size: 11 } },
       xaxis: {
         ...axis,

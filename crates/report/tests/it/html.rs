@@ -38,29 +38,29 @@ fn own_part(page: &str) -> String {
     format!("{before}{after}")
 }
 
-fn charts(page: &str) -> Value {
+/// The data of the charts as it stands in the page.
+fn chart_text(page: &str) -> &str {
     let (_, rest) = page.split_once("id=\"charts\">").unwrap();
-    let (text, _) = rest.split_once("</script>").unwrap();
-    serde_json::from_str(text).unwrap()
+    rest.split_once("</script>").unwrap().0
+}
+
+fn charts(page: &str) -> Value {
+    serde_json::from_str(chart_text(page)).unwrap()
 }
 
 #[test]
 fn hostile_text_stays_text() {
-    let page = own_part(&page(true, 1200, HOSTILE));
+    let hostile = page(true, 1200, HOSTILE);
+    let (own, harmless) = (own_part(&hostile), own_part(&page(true, 1200, "x")));
     assert_eq!(
-        page.matches("<script").count(),
-        own_part(&self::page(true, 1200, "x"))
-            .matches("<script")
-            .count()
+        own.matches("<script").count(),
+        harmless.matches("<script").count()
     );
-    assert!(!page.contains("<img") && !page.contains("alert(1)</script>"));
-    assert!(
-        !page.contains('\u{2028}')
-            || !charts(&self::page(true, 1200, HOSTILE))
-                .to_string()
-                .is_empty()
-    );
-    assert!(page.contains("&lt;/script&gt;"));
+    assert!(!own.contains("<img") && !own.contains("alert(1)</script>"));
+    assert!(own.contains("scale_up: &lt;/script&gt;"));
+    let data = chart_text(&hostile);
+    assert!(data.contains("scale_up: &lt;/script&gt;"));
+    assert!(!data.contains(['<', '>', '\u{2028}']));
 }
 
 #[test]
@@ -202,6 +202,16 @@ fn rendered(browser: &Path, page: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Zooms the first chart and notes what the fourth then shows.
+const ZOOM: &str = "<script>(async () => {
+  const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  while (!document.body.dataset.drawn) await wait(50);
+  const [one, four] = ['chart-0', 'chart-3'].map((id) => document.getElementById(id));
+  await Plotly.relayout(one, { 'xaxis.range[0]': 100, 'xaxis.range[1]': 200 });
+  await wait(500);
+  document.body.dataset.zoomed = four.layout.xaxis.range.join('-');
+})();</script>";
+
 #[test]
 fn a_browser_draws_every_chart_and_runs_no_hostile_script() {
     let Some(browser) = chromium() else {
@@ -214,7 +224,7 @@ fn a_browser_draws_every_chart_and_runs_no_hostile_script() {
     ] {
         let page = page(disaggregated, 3600, text);
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html"));
-        std::fs::write(&file, &page).unwrap();
+        std::fs::write(&file, page.replace("</body>", &format!("{ZOOM}</body>"))).unwrap();
         let dom = rendered(&browser, &file);
         let charts = charts(&page)["charts"].as_array().unwrap().len();
         assert!(
@@ -226,5 +236,9 @@ fn a_browser_draws_every_chart_and_runs_no_hostile_script() {
             "{name}"
         );
         assert!(!dom.contains("<img"), "{name}");
+        assert!(
+            dom.contains("data-zoomed=\"100-200\""),
+            "{name}: the charts do not zoom together"
+        );
     }
 }
