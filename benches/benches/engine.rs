@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use aic_perf::PolynomialModel;
+use aic_perf::{AicConfig, AicEngine, AicStepModel, PolynomialModel};
 use criterion::{Criterion, criterion_group, criterion_main};
 use mocker::{Factory, PoolEngines, Scheduler, VllmConfig};
 use sim_api::{
@@ -171,6 +171,14 @@ fn engine(criterion: &mut Criterion) {
         };
         bench("polynomial", Arc::new(|| Box::new(PolynomialModel)), none);
         bench("rows by context", Arc::new(|| Box::new(ContextModel)), none);
+        let tables = AicConfig::new("h200_sxm", "vllm", "nvidia/Llama-3.1-8B-Instruct-FP8");
+        match AicEngine::new(&tables) {
+            Ok(engine) => {
+                let model = AicStepModel::new(engine);
+                bench("AIC", Arc::new(move || Box::new(model.clone())), none);
+            }
+            Err(error) => eprintln!("AIC skipped: {error}"),
+        }
         bench(
             "polynomial, all feeds",
             Arc::new(|| Box::new(PolynomialModel)),
