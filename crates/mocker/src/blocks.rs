@@ -80,21 +80,19 @@ impl KvChanges {
         }
     }
 
-    /// A block is gone; it was the last of its segment.
-    pub(crate) fn removed(&mut self, block: BlockId) {
-        let Chain::Segment(segment) = block.chain else {
+    /// The blocks of a chain from `from` on are gone; there were `end`.
+    pub(crate) fn removed(&mut self, chain: Chain, from: u32, end: u32) {
+        let Chain::Segment(segment) = chain else {
             return;
         };
         match self.0.last_mut() {
-            Some(KvChange::Removed { run, keep }) if run.segment == segment => {
-                *keep = block.index;
-            }
+            Some(KvChange::Removed { run, keep }) if run.segment == segment => *keep = from,
             _ => self.0.push(KvChange::Removed {
                 run: KvRun {
                     segment,
-                    blocks: block.index + 1,
+                    blocks: end,
                 },
-                keep: block.index,
+                keep: from,
             }),
         }
     }

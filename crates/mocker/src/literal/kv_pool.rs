@@ -250,7 +250,8 @@ impl KvPool {
         self.unused.push(place);
         self.child_left(parent);
         self.free += 1;
-        self.changes.removed(block);
+        self.changes
+            .removed(block.chain, block.index, block.index + 1);
         true
     }
 

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use sim_api::Quirk;
 
-use crate::blocks::BlockId;
 use crate::config::SchedulePolicy;
 use crate::stepped::PassReport;
 
-use super::radix_tree::{NodeId, common_pages};
+use super::pages::Pages;
+use super::radix_tree::NodeId;
 use super::request::Request;
 use super::scheduler::{Prefills, Sglang};
 
@@ -227,15 +227,15 @@ impl Sglang {
             return;
         }
         let page = self.page_tokens();
-        let mut leaders: Vec<Vec<BlockId>> = Vec::new();
+        let mut leaders: Vec<Pages> = Vec::new();
         let tree = &mut self.tree;
         self.waiting.reorder(|requests| {
             for request in requests.iter_mut() {
                 let pages = request.pages(0, request.len() / page);
                 let cached = tree.match_prefix(&pages).1 * page;
-                let common = |leader: &Vec<BlockId>| common_pages(leader, &pages) as u64 * page;
+                let common = |leader: &Pages| leader.common(&pages) * page;
                 let alone = cached <= SHORT_PREFIX_TOKENS;
-                let like = |leader: &Vec<BlockId>| common(leader) >= COMMON_PREFIX_TOKENS;
+                let like = |leader: &Pages| common(leader) >= COMMON_PREFIX_TOKENS;
                 let deferred = alone && leaders.iter().any(like);
                 if alone && !deferred {
                     leaders.push(pages);

@@ -15,6 +15,7 @@
 
 mod admission;
 mod decode;
+mod pages;
 mod queue;
 mod radix_tree;
 mod request;

@@ -13,6 +13,8 @@ use sim_api::KvChange;
 
 use crate::blocks::{BlockId, KvChanges};
 
+use super::pages::Pages;
+
 /// A node of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeId(u32);
@@ -24,7 +26,7 @@ impl NodeId {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    pages: Vec<BlockId>,
+    pages: Pages,
     parent: u32,
     children: u32,
     locks: u32,
@@ -88,67 +90,80 @@ impl RadixTree {
     }
 
     /// The longest cached prefix of `pages`: its end, and how many pages it has.
-    pub(super) fn match_prefix(&mut self, pages: &[BlockId]) -> (NodeId, u64) {
+    pub(super) fn match_prefix(&mut self, pages: &Pages) -> (NodeId, u64) {
         self.clock += 1;
         let (node, matched) = self.walk(0, pages);
-        (NodeId(node), matched as u64)
+        (NodeId(node), matched)
     }
 
     /// How many leading pages are cached, without counting as a use.
-    pub(super) fn peek(&self, mut pages: &[BlockId]) -> u64 {
+    pub(super) fn peek(&self, pages: &Pages) -> u64 {
         let (mut node, mut matched) = (0, 0);
-        while let Some(&first) = pages.first()
-            && let Some(&child) = self.children.get(&(node, first))
-        {
+        let mut rest = pages.clone();
+        while let Some(child) = self.child(node, &rest) {
             let own = &self.nodes[child as usize].pages;
-            let common = common_pages(own, pages);
-            matched += common as u64;
+            let common = own.common(&rest);
+            matched += common;
             if common < own.len() {
                 break;
             }
-            pages = &pages[common..];
+            rest = rest.slice(common, u64::MAX);
             node = child;
         }
         matched
     }
 
+    /// The child of a node that begins like `pages`.
+    fn child(&self, node: u32, pages: &Pages) -> Option<u32> {
+        let first = pages.first()?;
+        self.children.get(&(node, first)).copied()
+    }
+
+    fn set_child(&mut self, node: u32, pages: &Pages, child: u32) {
+        if let Some(first) = pages.first() {
+            self.children.insert((node, first), child);
+        }
+    }
+
     /// Adds `pages` behind node `from`: the new end, and how many of the pages
     /// were there already.
-    pub(super) fn insert(&mut self, from: NodeId, pages: &[BlockId]) -> (NodeId, u64) {
+    pub(super) fn insert(&mut self, from: NodeId, pages: &Pages) -> (NodeId, u64) {
         self.clock += 1;
         let (node, existing) = self.walk(from.0, pages);
-        if existing == pages.len() {
-            return (NodeId(node), existing as u64);
+        let fresh = pages.slice(existing, u64::MAX);
+        if fresh.first().is_none() {
+            return (NodeId(node), existing);
         }
-        let fresh = &pages[existing..];
-        for &page in fresh {
-            self.changes.stored(page);
+        for run in fresh.runs() {
+            self.changes.stored(BlockId {
+                chain: run.chain,
+                index: run.from + run.count - 1,
+            });
         }
+        self.pages += fresh.len();
+        self.unlocked += fresh.len();
         let leaf = self.new_node(Node {
-            pages: fresh.to_vec(),
+            pages: fresh.clone(),
             parent: node,
             used: self.clock,
             ..Node::default()
         });
-        self.pages += fresh.len() as u64;
-        self.unlocked += fresh.len() as u64;
-        self.children.insert((node, fresh[0]), leaf);
+        self.set_child(node, &fresh, leaf);
         self.change(node, |node| node.children += 1);
         self.change(leaf, |_| {});
-        (NodeId(leaf), existing as u64)
+        (NodeId(leaf), existing)
     }
 
     /// Goes down along `pages` as far as they are cached, marks the way as
     /// used and splits the node where it ends, if inside one.
-    fn walk(&mut self, from: u32, pages: &[BlockId]) -> (u32, usize) {
+    fn walk(&mut self, from: u32, pages: &Pages) -> (u32, u64) {
         let (mut node, mut done) = (from, 0);
         let clock = self.clock;
         self.change(node, |node| node.used = clock);
-        while done < pages.len()
-            && let Some(&child) = self.children.get(&(node, pages[done]))
-        {
+        let mut rest = pages.clone();
+        while let Some(child) = self.child(node, &rest) {
             let own = &self.nodes[child as usize].pages;
-            let common = common_pages(own, &pages[done..]);
+            let common = own.common(&rest);
             node = if common < own.len() {
                 self.split(child, common)
             } else {
@@ -156,29 +171,30 @@ impl RadixTree {
             };
             self.change(node, |node| node.used = clock);
             done += common;
+            rest = rest.slice(common, u64::MAX);
         }
         (node, done)
     }
 
     /// Cuts the first `count` pages of a node off into a new node above it.
-    fn split(&mut self, lower: u32, count: usize) -> u32 {
+    fn split(&mut self, lower: u32, count: u64) -> u32 {
         let node = &mut self.nodes[lower as usize];
-        let rest = node.pages.split_off(count);
-        let head = std::mem::replace(&mut node.pages, rest);
+        let head = node.pages.slice(0, count);
+        let tail = node.pages.slice(count, u64::MAX);
+        node.pages = tail.clone();
         let (parent, locks, used) = (node.parent, node.locks, node.used);
-        let (first, next) = (head[0], node.pages[0]);
         let was_leaf = self.leaves.contains(&(used, lower));
-        self.evictable -= if was_leaf { count as u64 } else { 0 };
+        self.evictable -= if was_leaf { count } else { 0 };
         let upper = self.new_node(Node {
-            pages: head,
+            pages: head.clone(),
             parent,
             children: 1,
             locks,
             used,
         });
         self.nodes[lower as usize].parent = upper;
-        self.children.insert((parent, first), upper);
-        self.children.insert((upper, next), lower);
+        self.set_child(parent, &head, upper);
+        self.set_child(upper, &tail, lower);
         upper
     }
 
@@ -203,12 +219,12 @@ impl RadixTree {
         }
         let node = &mut self.nodes[id as usize];
         if self.leaves.remove(&(node.used, id)) {
-            self.evictable -= node.pages.len() as u64;
+            self.evictable -= node.pages.len();
         }
         change(node);
         if node.locks == 0 && node.children == 0 {
             self.leaves.insert((node.used, id));
-            self.evictable += node.pages.len() as u64;
+            self.evictable += node.pages.len();
         }
     }
 
@@ -236,7 +252,7 @@ impl RadixTree {
 
     fn state(&self, id: u32) -> (u64, bool) {
         let node = &self.nodes[id as usize];
-        (node.pages.len() as u64, node.locks == 0)
+        (node.pages.len(), node.locks == 0)
     }
 
     /// Frees unlocked leaves, least recently used first, until at least
@@ -253,15 +269,18 @@ impl RadixTree {
 
     fn remove_leaf(&mut self, id: u32) -> u64 {
         let node = std::mem::take(&mut self.nodes[id as usize]);
-        let pages = node.pages.len() as u64;
+        let pages = node.pages.len();
         self.leaves.remove(&(node.used, id));
         self.evictable -= pages;
         self.unlocked -= pages;
         self.pages -= pages;
-        self.children.remove(&(node.parent, node.pages[0]));
+        if let Some(first) = node.pages.first() {
+            self.children.remove(&(node.parent, first));
+        }
         self.unused.push(id);
-        for &page in node.pages.iter().rev() {
-            self.changes.removed(page);
+        for run in node.pages.runs().iter().rev() {
+            self.changes
+                .removed(run.chain, run.from, run.from + run.count);
         }
         self.change(node.parent, |parent| {
             parent.children -= 1;
@@ -271,20 +290,23 @@ impl RadixTree {
     }
 }
 
-/// How many pages two sequences begin with together.
-pub(super) fn common_pages(one: &[BlockId], two: &[BlockId]) -> usize {
-    one.iter().zip(two).take_while(|(a, b)| a == b).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::Chain;
-    use sim_api::SegmentId;
+    use sim_api::{KvRun, Prompt, SegmentId};
 
-    fn pages(segment: u32, count: u32) -> Vec<BlockId> {
-        let chain = Chain::Segment(SegmentId(segment));
-        (0..count).map(|index| BlockId { chain, index }).collect()
+    /// Segments with how many pages of each.
+    fn path(runs: &[(u32, u32)]) -> Pages {
+        let run = |&(segment, blocks): &(u32, u32)| KvRun {
+            segment: SegmentId(segment),
+            blocks,
+        };
+        let runs: Vec<KvRun> = runs.iter().map(run).collect();
+        Pages::of_prompt(&Prompt::new(1000, runs.into()))
+    }
+
+    fn pages(segment: u32, count: u32) -> Pages {
+        path(&[(segment, count)])
     }
 
     #[test]
@@ -293,8 +315,7 @@ mod tests {
         let (end, existing) = tree.insert(NodeId::ROOT, &pages(0, 5));
         assert_eq!(existing, 0);
         assert_eq!(tree.evictable_tokens(), 20);
-        let mut other = pages(0, 2);
-        other.extend(pages(1, 3));
+        let other = path(&[(0, 2), (1, 3)]);
         assert_eq!(tree.insert(NodeId::ROOT, &other).1, 2);
         // Two leaves of 3 pages; the shared node of 2 is inner now.
         assert_eq!(tree.evictable_tokens(), 24);

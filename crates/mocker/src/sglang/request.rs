@@ -5,8 +5,7 @@ use std::cmp::Reverse;
 use sim_api::{EngineRequest, RequestId};
 use sim_core::SimTime;
 
-use crate::blocks::{BlockId, Sequence};
-
+use super::pages::Pages;
 use super::radix_tree::NodeId;
 
 /// One request.
@@ -31,7 +30,8 @@ pub(super) struct Request {
     pub(super) prefilling: bool,
     /// Place in a sorted queue: whether it waits for one like it, cached tokens.
     pub(super) rank: (bool, Reverse<u64>),
-    sequence: Sequence,
+    /// The full pages of the prompt.
+    prompt: Pages,
 }
 
 impl Request {
@@ -49,7 +49,8 @@ impl Request {
             node: NodeId::ROOT,
             prefilling: false,
             rank: (false, Reverse(0)),
-            sequence: Sequence::new(request.id, &request.prompt, page_tokens),
+            prompt: Pages::of_prompt(&request.prompt)
+                .slice(0, u64::from(request.prompt.tokens() / page_tokens)),
         }
     }
 
@@ -78,10 +79,10 @@ impl Request {
         self.computed - self.cached
     }
 
-    /// Identities of pages `from..to` of the sequence.
-    pub(super) fn pages(&self, from: u64, to: u64) -> Vec<BlockId> {
-        (from..to)
-            .map(|index| self.sequence.block(index as u32))
-            .collect()
+    /// Pages `from..to` of the sequence.
+    pub(super) fn pages(&self, from: u64, to: u64) -> Pages {
+        let mut pages = self.prompt.slice(from, to);
+        pages.push_own(self.id, from.max(self.prompt.len()), to);
+        pages
     }
 }

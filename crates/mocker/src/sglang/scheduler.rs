@@ -6,11 +6,11 @@ use sim_api::{
 };
 use sim_core::SimDuration;
 
-use crate::blocks::{BlockId, prompt_blocks};
 use crate::config::SglangConfig;
 use crate::step_clock::StepClock;
 use crate::stepped::{PassReport, PassScheduler, Stepped};
 
+use super::pages::Pages;
 use super::queue::Queue;
 use super::radix_tree::{NodeId, RadixTree};
 use super::request::Request;
@@ -228,8 +228,7 @@ impl PassScheduler for Sglang {
     }
 
     fn resident_tokens(&self, prompt: &Prompt) -> u32 {
-        let pages: Vec<BlockId> = prompt_blocks(prompt).collect();
-        let tokens = self.tree.peek(&pages) * self.page_tokens();
+        let tokens = self.tree.peek(&Pages::of_prompt(prompt)) * self.page_tokens();
         tokens.min(u64::from(prompt.tokens())) as u32
     }
 
