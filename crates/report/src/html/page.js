@@ -16,6 +16,7 @@
 
   const color = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const print = matchMedia("print");
   const markers = new Set(["square", "diamond", "triangle-up"]);
   const dashes = { dotted: "dot", "step-dashed": "dash" };
 
@@ -52,6 +53,8 @@
     const values = chart.series.flatMap((series) => series.y);
     const large = values.some((value) => value >= 10000);
     return {
+      // Two columns of a printed page; on a screen, the width of the card.
+      ...(print.matches ? { autosize: false, width: 316, height: 240 } : { autosize: true }),
       margin: { l: 62, r: 14, t: 8, b: 40 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -154,6 +157,10 @@
 
   const redraw = () => places.forEach((_, index) => draw(index));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  matchMedia("print").addEventListener("change", redraw);
+  const closed = [...document.querySelectorAll("details:not([open])")];
+  print.addEventListener("change", () => {
+    closed.forEach((details) => { details.open = print.matches; });
+    redraw();
+  });
   document.body.dataset.drawn = String(places.length);
 })();
