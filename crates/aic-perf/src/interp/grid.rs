@@ -162,6 +162,34 @@ impl<S: Sol> BoundGrid<S> {
         Some((knots, low, high))
     }
 
+    /// The mean over ascending points of a row.
+    #[inline]
+    pub(crate) fn mean_along<const N: usize>(&self, row: &GridRow, places: [f64; N]) -> Timed {
+        let inside = row.line.as_ref().and_then(|line| line.sum(places));
+        let sum = match inside {
+            Some(sum) => Timed::new(sum.ms, sum.coverage.max(row.coverage)),
+            None => places
+                .iter()
+                .fold(Timed::ZERO, |sum, place| sum.plus(self.along(row, *place))),
+        };
+        Timed::new(sum.ms / N as f64, sum.coverage)
+    }
+
+    /// The grid along its outer axis at one value of the inner one; none unless there is a value at every outer key.
+    pub(crate) fn column(&self, inner: f64) -> Option<(Line, Coverage)> {
+        let Planes::One(plane) = &self.planes else {
+            return None;
+        };
+        let mut coverage = Coverage::Measured;
+        let mut points = Vec::new();
+        for outer in plane.outer_keys() {
+            let value = self.inside(*outer, inner)?;
+            coverage = coverage.max(value.coverage);
+            points.push((*outer, value.ms));
+        }
+        Some((Line::from_points(points), coverage))
+    }
+
     /// The value at a point of a row.
     #[inline]
     pub(crate) fn along(&self, row: &GridRow, inner: f64) -> Timed {

@@ -21,13 +21,16 @@ pub(crate) struct HoldIndex {
 struct HoldBranch {
     heads: f64,
     outer: f64,
+    /// The smallest and largest inner coordinate.
+    low: f64,
+    high: f64,
     start: u32,
     end: u32,
 }
 
 /// Branches with their squared distance to a query on all axes but the innermost, nearest first.
 #[derive(Debug, Clone)]
-pub(crate) struct Approach(Box<[(f64, u32)]>);
+pub(crate) struct Approach(Box<[(f64, HoldBranch)]>);
 
 /// The nearest points so far: squared distance and utilisation, nearest first.
 struct Nearest {
@@ -57,18 +60,23 @@ impl HoldIndex {
                 continue;
             }
             let end = u32::try_from(inner.len() + 1).ok()?;
+            let place = log2(at);
             if last == Some([heads, outer]) {
-                branches.last_mut()?.end = end;
+                let branch = branches.last_mut()?;
+                branch.end = end;
+                branch.high = place;
             } else {
                 branches.push(HoldBranch {
                     heads: log2(heads),
                     outer: log2(outer),
+                    low: place,
+                    high: place,
                     start: end - 1,
                     end,
                 });
                 last = Some([heads, outer]);
             }
-            inner.push(log2(at));
+            inner.push(place);
             utilisation.push(light / latency);
         }
         (!branches.is_empty()).then(|| Self {
@@ -94,7 +102,7 @@ impl HoldIndex {
         self.visit(&self.branches[first], least, inner, &mut nearest);
         for (index, branch) in self.branches.iter().enumerate() {
             let distance = base(branch);
-            if index != first && distance < nearest.limit() {
+            if index != first && distance + branch.gap(inner) < nearest.limit() {
                 self.visit(branch, distance, inner, &mut nearest);
             }
         }
@@ -103,9 +111,10 @@ impl HoldIndex {
 
     /// The branches in the order in which a query with these outer coordinates (logarithms) meets them.
     pub(crate) fn approach(&self, heads: f64, outer: f64) -> Approach {
-        let mut order: Vec<(f64, u32)> = (0..)
-            .zip(&self.branches)
-            .map(|(index, branch)| (base_distance(branch, heads, outer), index))
+        let mut order: Vec<(f64, HoldBranch)> = self
+            .branches
+            .iter()
+            .map(|branch| (base_distance(branch, heads, outer), *branch))
             .collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0));
         Approach(order.into())
@@ -114,16 +123,13 @@ impl HoldIndex {
     /// As [`HoldIndex::utilisation`] for a query whose outer coordinates an approach was made for.
     pub(crate) fn utilisation_along(&self, approach: &Approach, inner: f64) -> f64 {
         let mut nearest = Nearest::new();
-        for (distance, index) in &approach.0 {
+        for (distance, branch) in &approach.0 {
             if *distance >= nearest.limit() {
                 break;
             }
-            self.visit(
-                &self.branches[*index as usize],
-                *distance,
-                inner,
-                &mut nearest,
-            );
+            if distance + branch.gap(inner) < nearest.limit() {
+                self.visit(branch, *distance, inner, &mut nearest);
+            }
         }
         nearest.utilisation()
     }
@@ -144,6 +150,14 @@ impl HoldIndex {
                 break;
             }
         }
+    }
+}
+
+impl HoldBranch {
+    /// The squared distance of every point at least, on the inner axis.
+    #[inline]
+    fn gap(&self, inner: f64) -> f64 {
+        (self.low - inner).max(inner - self.high).max(0.0).powi(2)
     }
 }
 

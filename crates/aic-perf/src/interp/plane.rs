@@ -69,6 +69,10 @@ impl Plane {
         })
     }
 
+    pub(crate) fn outer_keys(&self) -> &[f64] {
+        &self.outer
+    }
+
     /// The inner keys of an outer one.
     pub(crate) fn row_keys(&self, index: usize) -> &[f64] {
         &self.inner[self.row(index)]

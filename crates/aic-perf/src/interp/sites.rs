@@ -45,6 +45,8 @@ pub(crate) struct Site {
 #[derive(Debug, Clone)]
 pub(crate) struct Near {
     sites: Vec<(f64, Site)>,
+    /// All of them were measured at the same m.
+    same_keys: bool,
     coverage: Coverage,
 }
 
@@ -123,6 +125,7 @@ impl Near {
     fn find(table: &SiteTable, m: u64, n: f64, k: f64, sol: &impl GemmSol) -> Self {
         let none = Self {
             sites: Vec::new(),
+            same_keys: false,
             coverage: Coverage::Extrapolated,
         };
         if n < 1.0 || k < 1.0 {
@@ -157,6 +160,9 @@ impl Near {
         kept.truncate(NEIGHBOURS);
         let weight = |site: &Candidate<'_>| 1.0 / (site.distance().powi(2) + 1e-12);
         let sum: f64 = kept.iter().map(|site| weight(site)).sum();
+        let same_keys = kept
+            .windows(2)
+            .all(|pair| pair[0].curve.keys() == pair[1].curve.keys());
         let sites = kept
             .iter()
             .map(|site| {
@@ -166,14 +172,25 @@ impl Near {
                 )
             })
             .collect();
-        Self { sites, coverage }
+        Self {
+            sites,
+            same_keys,
+            coverage,
+        }
     }
 
     #[inline]
     fn at(&self, m: f64, n: f64, k: f64, sol: &impl GemmSol) -> Option<Timed> {
         let mut utilisation = 0.0;
+        let interval = match self.sites.first() {
+            Some((_, site)) if self.same_keys => site.line.interval(m),
+            _ => None,
+        };
         for (share, site) in &self.sites {
-            let latency = site.at(m, sol)?.ms;
+            let latency = match interval {
+                Some(interval) => site.line.in_interval(interval, m),
+                None => site.at(m, sol)?.ms,
+            };
             utilisation += share * sol.at(m, site.n, site.k) / latency;
         }
         (utilisation > 0.0).then(|| Timed::new(sol.at(m, n, k) / utilisation, self.coverage))

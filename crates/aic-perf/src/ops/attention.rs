@@ -10,7 +10,7 @@ use crate::sol::{
 use crate::table::{AttentionKey, Grid, MlaModuleKey};
 
 /// A decode kernel is measured at one length; a batch has many. This many lengths around the mean count.
-const SAMPLES: u64 = 5;
+const SAMPLES: usize = 5;
 /// Overhead that comes with prefill attention is multiplied by this.
 const OVERHEAD: f64 = 1.1;
 
@@ -145,7 +145,12 @@ impl PrefillAttention {
 impl DecodeAttention {
     pub(super) fn at(&self, batch: f64, context: f64) -> Timed {
         match self {
-            Self::Gqa(grid) => around_the_mean(context, |length| grid.at(batch, length)),
+            Self::Gqa(grid) => {
+                let sum = samples(context)
+                    .iter()
+                    .fold(Timed::ZERO, |sum, length| sum.plus(grid.at(batch, *length)));
+                Timed::new(sum.ms / SAMPLES as f64, sum.coverage)
+            }
             Self::Mla(grid) => grid.at(batch, context),
         }
     }
@@ -162,7 +167,7 @@ impl DecodeAttention {
     #[inline]
     pub(crate) fn along(&self, row: &DecodeAttentionRow, context: f64) -> Timed {
         match self {
-            Self::Gqa(grid) => around_the_mean(context, |length| grid.along(&row.0, length)),
+            Self::Gqa(grid) => grid.mean_along(&row.0, samples(context)),
             Self::Mla(grid) => grid.along(&row.0, context),
         }
     }
@@ -230,17 +235,15 @@ impl DecodeAttention {
     }
 }
 
-/// The mean over lengths evenly spread from 90 % to 110 % of `context`.
+/// Lengths evenly spread from 90 % to 110 % of `context`, ascending.
 #[inline]
-fn around_the_mean(context: f64, at: impl Fn(f64) -> Timed) -> Timed {
+fn samples(context: f64) -> [f64; SAMPLES] {
     let low = ((context * 0.9) as u64).max(1);
     let high = ((context * 1.1) as u64).max(low);
-    let mut total = Timed::ZERO;
-    for sample in 0..SAMPLES {
-        let length = low + (high - low) * sample / (SAMPLES - 1);
-        total = total.plus(at(length as f64));
-    }
-    Timed::new(total.ms / SAMPLES as f64, total.coverage)
+    std::array::from_fn(|sample| {
+        let step = (high - low) * sample as u64 / (SAMPLES as u64 - 1);
+        (low + step) as f64
+    })
 }
 
 /// The heads as tables tell them apart.

@@ -4,7 +4,7 @@ use sim_api::Coverage;
 
 use super::bind::Binder;
 use crate::error::AicError;
-use crate::interp::{Blend, BoundGrid, BoundSites, GemmSol, Timed};
+use crate::interp::{Blend, BoundGrid, BoundSites, GemmSol, Line, Sol, Timed};
 use crate::quant::WeightFormat;
 use crate::sol::{CastLight, GemmLight};
 use crate::table::Grid;
@@ -35,13 +35,20 @@ struct Saved {
 /// A table over (m, k) at one k, read at the nearest point inside its range.
 #[derive(Debug, Clone)]
 struct ClampedGrid {
-    grid: BoundGrid<CastLight>,
+    values: ClampedValues,
     light: CastLight,
     m: (f64, f64),
     k: f64,
     k_inside: f64,
     /// Beyond the range the value grows in proportion to the elements.
     grows: bool,
+}
+
+#[derive(Debug, Clone)]
+enum ClampedValues {
+    /// Over m, where every m was measured around k; what a value rests on at best.
+    Line(Line, Coverage),
+    Grid(Box<BoundGrid<CastLight>>),
 }
 
 impl BoundGemm {
@@ -120,21 +127,25 @@ impl ClampedGrid {
         let bound = BoundGrid::new(grid, 1, Blend::Linear, light)?;
         let [m, k_range] = bound.ranges()?;
         let k = k as f64;
+        let k_inside = k.clamp(k_range.0, k_range.1);
+        let values = match bound.column(k_inside) {
+            Some((line, coverage)) => ClampedValues::Line(line, coverage),
+            None => ClampedValues::Grid(Box::new(bound)),
+        };
         Some(Self {
-            grid: bound,
+            values,
             light,
             m,
             k,
-            k_inside: k.clamp(k_range.0, k_range.1),
+            k_inside,
             grows,
         })
     }
 
     #[inline]
     fn at(&self, tokens: f64) -> Timed {
-        use crate::interp::Sol;
         let m = tokens.clamp(self.m.0, self.m.1);
-        let value = self.grid.at(m, self.k_inside);
+        let value = self.inside(m);
         if m == tokens && self.k_inside == self.k {
             return value;
         }
@@ -144,5 +155,16 @@ impl ClampedGrid {
             1.0
         };
         Timed::new(value.ms * scale, Coverage::Extrapolated)
+    }
+
+    #[inline]
+    fn inside(&self, m: f64) -> Timed {
+        match &self.values {
+            ClampedValues::Line(line, coverage) => {
+                let value = line.inside(m).unwrap_or(Timed::ZERO);
+                Timed::new(value.ms, value.coverage.max(*coverage))
+            }
+            ClampedValues::Grid(grid) => grid.at(m, self.k_inside),
+        }
     }
 }
