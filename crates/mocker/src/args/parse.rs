@@ -239,7 +239,8 @@ fn sglang(
     if !lax {
         refuse_unknown(map, || SGLANG_FIELDS.iter().copied())?;
     }
-    let mut inner = Fields::new(map, "sglang.", lax);
+    // Wrong types inside objects are errors even when lax, as in the reference.
+    let mut inner = Fields::new(map, "sglang.", false);
     let default = SglangArgs::default();
     let page = inner.count("page_size", 1)?;
     let chunk = inner.count("chunked_prefill_size", 1)?;
@@ -265,33 +266,29 @@ fn sglang(
             .number("schedule_conservativeness", 1.0)?
             .unwrap_or(default.conservativeness),
     };
-    if config.kind == EngineKind::Sglang {
-        match (config.block_tokens, page) {
-            (0, Some(page)) => config.block_tokens = page,
-            (block, Some(page)) if block != page => {
-                return Err(ArgsError::Conflict(format!(
-                    "block_size {block} and sglang.page_size {page} must be equal"
-                )));
-            }
-            _ => {}
-        }
-        if let Some(chunk) = chunk
-            && chunk % config.block_tokens.max(1) != 0
-        {
+    if let Some(page) = page
+        && config.block_tokens != 0
+        && config.block_tokens != page
+    {
+        return Err(ArgsError::Conflict(format!(
+            "block_size {} and sglang.page_size {page} must be equal",
+            config.block_tokens
+        )));
+    }
+    if config.kind != EngineKind::Sglang {
+        return Ok(());
+    }
+    config.block_tokens = page.unwrap_or(config.block_tokens).max(1);
+    match chunk {
+        Some(chunk) if chunk % config.block_tokens != 0 => {
             let why = format!(
                 "must be a multiple of block_size {}, got {chunk}",
                 config.block_tokens
             );
-            return Err(inner.out_of_range("chunked_prefill_size", why));
+            Err(inner.out_of_range("chunked_prefill_size", why))
         }
+        _ => Ok(()),
     }
-    notes.extend(
-        inner
-            .into_passed_over()
-            .into_iter()
-            .map(|field| format!("{field} has the wrong JSON type and counts as absent")),
-    );
-    Ok(())
 }
 
 /// The `trtllm` object.
@@ -415,7 +412,7 @@ fn without_effect(fields: &mut Fields<'_>, lax: bool) -> Result<(), ArgsError> {
         if !lax {
             refuse_unknown(map, || REASONING_FIELDS.iter().copied())?;
         }
-        Fields::new(map, "reasoning.", lax).number("thinking_ratio", 1.0)?;
+        Fields::new(map, "reasoning.", false).number("thinking_ratio", 1.0)?;
     }
     Ok(())
 }

@@ -105,7 +105,11 @@ fn a_wrong_type_is_named_or_under_the_quirk_passed_over() {
     let lax = ParsedArgs::from_value(&args, Quirks::ALL).unwrap();
     assert_eq!(lax.config.max_sequences, Some(256));
     assert_eq!(lax.notes.len(), 1);
-    for strict in [json!({"worker_type": 1}), json!({"sglang": []})] {
+    for strict in [
+        json!({"worker_type": 1}),
+        json!({"sglang": []}),
+        json!({"sglang": {"page_size": "4"}}),
+    ] {
         assert!(ParsedArgs::from_value(&strict, Quirks::ALL).is_err());
     }
 }
@@ -201,6 +205,17 @@ fn roles_come_in_two_spellings() {
     assert_eq!(role(json!({"worker_type": "prefill"})), Some(Role::Prefill));
     assert_eq!(role(json!({"is_decode": true})), Some(Role::Decode));
     assert_eq!(role(json!({"is_decode": false})), Some(Role::Aggregated));
+}
+
+#[test]
+fn a_page_size_is_a_block_size() {
+    let tokens = |args: Value| parse(&args).unwrap().config.block_tokens;
+    let page = |engine: &str| json!({"engine_type": engine, "sglang": {"page_size": 8}});
+    assert_eq!(tokens(page("sglang")), 8);
+    assert_eq!(tokens(page("vllm")), 64);
+    assert_eq!(tokens(json!({"engine_type": "sglang", "sglang": {}})), 1);
+    let clash = error(&json!({"block_size": 4, "sglang": {"page_size": 8}}));
+    assert_eq!(clash, "block_size 4 and sglang.page_size 8 must be equal");
 }
 
 #[test]

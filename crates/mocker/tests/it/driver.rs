@@ -7,7 +7,7 @@ use mocker::{DEFAULT_BLOCKS, EngineConfig, Factory, Implementation, PoolEngines,
 use sim_api::{
     Admission, Admitted, Engine, EngineError, EngineFactory, EngineRequest, EngineSink, Feeds,
     KvChange, Limit, PassRecord, PassRun, Pool, Preempted, Prompt, Quirks, Rejection, RequestId,
-    Role, Stamp, TokenGaps, WorkerId,
+    Role, Stamp, TokenGaps, Watch, WorkerId,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -140,24 +140,54 @@ impl Workers {
         arrivals: &[(RequestId, Arriving)],
     ) -> Result<Vec<(RequestId, Rejection)>, EngineError> {
         let mut rejected = Vec::new();
-        for (turn, (id, arriving)) in arrivals.iter().enumerate() {
+        for (turn, pair) in arrivals.iter().enumerate() {
             let turn = turn % self.engines.len();
-            let engine = &mut self.engines[turn];
-            engine.advance(Limit::Before(arriving.at), &mut self.told[turn])?;
-            let request = EngineRequest {
-                id: *id,
-                prompt: arriving.prompt.clone(),
-                output_tokens: arriving.output_tokens,
-            };
-            if let Admission::Rejected(why) = engine.accept(arriving.at, request) {
-                rejected.push((*id, why));
-            }
+            rejected.extend(self.give_to(turn, pair)?);
         }
+        self.finish()?;
+        Ok(rejected)
+    }
+
+    /// Brings one worker up to an arrival and hands it over.
+    pub(crate) fn give_to(
+        &mut self,
+        worker: usize,
+        (id, arriving): &(RequestId, Arriving),
+    ) -> Result<Option<(RequestId, Rejection)>, EngineError> {
+        let engine = &mut self.engines[worker];
+        engine.advance(Limit::Before(arriving.at), &mut self.told[worker])?;
+        let request = EngineRequest {
+            id: *id,
+            prompt: arriving.prompt.clone(),
+            output_tokens: arriving.output_tokens,
+        };
+        Ok(match engine.accept(arriving.at, request) {
+            Admission::Queued => None,
+            Admission::Rejected(why) => Some((*id, why)),
+        })
+    }
+
+    /// Runs until nobody has anything to do.
+    pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
         for (engine, told) in self.engines.iter_mut().zip(&mut self.told) {
             let progress = engine.advance(Limit::Through(SimTime::MAX), told)?;
             assert!(progress.idle);
         }
-        Ok(rejected)
+        Ok(())
+    }
+
+    /// Looks ahead and stops on the way, as a router or a planner would, and
+    /// checks that nothing is told before its time.
+    pub(crate) fn look(&mut self, at: SimTime, watch: Watch) -> Result<(), EngineError> {
+        for (engine, told) in self.engines.iter_mut().zip(&mut self.told) {
+            let ended = told.ended.len();
+            let bound = engine.next_visible(watch)?;
+            engine.advance(Limit::Through(at), told)?;
+            for (end, _) in &told.ended[ended..] {
+                assert!(bound.is_some_and(|bound| bound <= *end) && *end <= at);
+            }
+        }
+        Ok(())
     }
 
     /// The story of a request by whichever worker had it.

@@ -6,7 +6,9 @@ use mocker::{
     Implementation, Preemption, SchedulePolicy, Scheduler, SglangConfig, Speculation, VllmConfig,
 };
 use proptest::prelude::*;
-use sim_api::{Compat, EngineError, KvChange, PassRecord, Quirk, RequestId, Role, SegmentId};
+use sim_api::{
+    Compat, EngineError, KvChange, PassRecord, Quirk, RequestId, Role, SegmentId, Watch,
+};
 use sim_core::SimTime;
 
 use crate::driver::{Arriving, Workers};
@@ -184,6 +186,14 @@ fn check_kv(workers: &Workers) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn any_scheduler() -> impl Strategy<Value = (Scheduler, u32)> {
+    prop_oneof![
+        config().prop_map(|config| (config.block_tokens, Scheduler::Vllm(config))),
+        sglang_config().prop_map(|config| (config.page_tokens, Scheduler::Sglang(config))),
+    ]
+    .prop_map(|(block_tokens, scheduler)| (scheduler, block_tokens))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -240,5 +250,30 @@ proptest! {
         check_kv(&workers)?;
         let (again, _) = run(scheduler, &arrivals).unwrap();
         prop_assert_eq!(&workers.told, &again.told);
+    }
+
+    #[test]
+    fn looking_changes_nothing(
+        (scheduler, block_tokens) in any_scheduler(),
+        rows in rows(),
+        watches in prop::collection::vec(0_usize..3, 14),
+    ) {
+        let arrivals = arrivals(&rows, block_tokens);
+        let Ok((plain, _)) = run(scheduler.clone(), &arrivals) else {
+            return Ok(());
+        };
+        let mut looked = Workers::new(scheduler, Implementation::Literal, 1);
+        for (number, (pair, watch)) in arrivals.iter().zip(watches).enumerate() {
+            let next = arrivals.get(number + 1).map(|(_, next)| next.at);
+            looked.give_to(0, pair).unwrap();
+            // Never at the instant of an arrival, which would have to wait then.
+            let between = SimTime::from_ns(pair.1.at.as_ns() + 7_000_000);
+            if next.is_none_or(|next| between < next) {
+                let watch = [Watch::PassEnd, Watch::FirstTokenOrEnd, Watch::Completion][watch];
+                looked.look(between, watch).unwrap();
+            }
+        }
+        looked.finish().unwrap();
+        prop_assert_eq!(&plain.told, &looked.told);
     }
 }
