@@ -68,6 +68,12 @@ impl Distribution {
             }
             squares += multiplicity as f64 * (value - mean) * (value - mean);
         }
+        Self::from_parts(count, picked, (mean, (squares / count as f64).sqrt()))
+    }
+
+    /// Of `count` samples, from the percentiles 0, 50, 75, 90, 95, 99 and 100,
+    /// mean and standard deviation.
+    pub(crate) fn from_parts(count: u64, picked: [f64; 7], (mean, std): (f64, f64)) -> Self {
         let [min, median, p75, p90, p95, p99, max] = picked;
         Self {
             count,
@@ -79,7 +85,7 @@ impl Distribution {
             p90,
             p95,
             p99,
-            std: (squares / count as f64).sqrt(),
+            std,
         }
     }
 

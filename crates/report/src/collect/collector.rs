@@ -102,7 +102,8 @@ impl Collector {
     }
 
     /// The metrics, once the run has [finished](Observer::finished).
-    pub fn summary(mut self) -> Summary {
+    pub fn summary(self) -> Summary {
+        let approximate = self.ttft.is_approximate() || self.gaps.is_approximate();
         let (itl, per_user) = self.gaps.distributions();
         let prefill = self.fleet.usage(Pool::Prefill, self.end);
         let decode = self.fleet.usage(Pool::Decode, self.end).unwrap_or_default();
@@ -125,7 +126,7 @@ impl Collector {
             itl,
             e2e_latency: self.e2e.distribution(),
             output_token_throughput_per_user: per_user,
-            approximate: self.ttft.is_approximate() || self.gaps.is_approximate(),
+            approximate,
             prefill,
             decode,
             gpu_hours,

@@ -4,13 +4,14 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use sim_api::{PassDurations, TokenGaps};
 
+use super::gap_statistics::{Gaps, Totals, distributions};
 use super::histogram::Histogram;
 use crate::distribution::Distribution;
 
 /// Values of a step-time row that are kept together.
-const CHUNK: usize = 256;
-/// Chunks held before they are counted out and dropped (4 KiB each).
-const CHUNK_LIMIT: usize = 1 << 15;
+const CHUNK: usize = 64;
+/// Chunks held before they are counted out and dropped (1 KiB each).
+const CHUNK_LIMIT: usize = 1 << 17;
 /// Different lengths held before the histogram takes over.
 pub(crate) const LENGTH_LIMIT: usize = 1 << 21;
 
@@ -51,6 +52,17 @@ impl Chunk {
             self.change[end] -= requests;
         }
     }
+
+    /// Tells every length that was a gap, with how often.
+    fn for_each(&self, mut tell: impl FnMut(u64, u64)) {
+        let mut gaps = 0_i64;
+        for (&ns, &change) in self.values.iter().zip(&self.change) {
+            gaps += change;
+            if gaps > 0 {
+                tell(ns, gaps as u64);
+            }
+        }
+    }
 }
 
 /// Gaps by length: exact up to [`LENGTH_LIMIT`] different lengths, within
@@ -60,12 +72,15 @@ pub(crate) struct GapCounter {
     lengths: HashMap<u64, u64, FxBuildHasher>,
     length_limit: usize,
     beyond: Option<Histogram>,
-    chunks: Vec<Chunk>,
+    #[expect(
+        clippy::vec_box,
+        reason = "chunks stay where they are as the list grows"
+    )]
+    chunks: Vec<Box<Chunk>>,
     chunk_of: HashMap<(u64, u32), u32, FxBuildHasher>,
     last: Option<((u64, u32), u32)>,
-    count: u64,
-    sum_ns: u128,
-    extremes: Option<(u64, u64)>,
+    /// Of the gaps that are counted by length.
+    totals: Totals,
 }
 
 impl GapCounter {
@@ -77,9 +92,7 @@ impl GapCounter {
             chunks: Vec::new(),
             chunk_of: HashMap::default(),
             last: None,
-            count: 0,
-            sum_ns: 0,
-            extremes: None,
+            totals: Totals::default(),
         }
     }
 
@@ -119,7 +132,7 @@ impl GapCounter {
         let fresh = self.chunks.len() as u32;
         let index = *self.chunk_of.entry(place).or_insert(fresh);
         if index == fresh {
-            self.chunks.push(Chunk::empty());
+            self.chunks.push(Box::new(Chunk::empty()));
         }
         self.last = Some((place, index));
         index as usize
@@ -129,10 +142,7 @@ impl GapCounter {
         if count == 0 {
             return;
         }
-        self.count += count;
-        self.sum_ns += u128::from(ns) * u128::from(count);
-        let (min, max) = self.extremes.unwrap_or((ns, ns));
-        self.extremes = Some((min.min(ns), max.max(ns)));
+        self.totals.add(ns, count);
         if let Some(beyond) = &mut self.beyond {
             beyond.add(ns, count);
             return;
@@ -153,11 +163,7 @@ impl GapCounter {
         self.chunk_of.clear();
         self.last = None;
         for chunk in std::mem::take(&mut self.chunks) {
-            let mut gaps = 0_i64;
-            for (ns, change) in chunk.values.into_iter().zip(chunk.change) {
-                gaps += change;
-                self.add_length(ns, u64::try_from(gaps).unwrap_or(0));
-            }
+            chunk.for_each(|ns, count| self.add_length(ns, count));
         }
     }
 
@@ -168,20 +174,21 @@ impl GapCounter {
 
     /// The distributions of the gaps in milliseconds, and of 1000 / gap for
     /// gaps above zero.
-    pub(crate) fn distributions(&mut self) -> (Distribution, Distribution) {
-        self.count_out();
-        let pairs = self.pairs();
-        let Some((min, max)) = self.extremes else {
-            return Default::default();
+    pub(crate) fn distributions(&self) -> (Distribution, Distribution) {
+        let lengths = self.lengths();
+        let counted = Counted {
+            lengths: &lengths,
+            chunks: &self.chunks,
         };
-        let (min, max) = (min as f64 / 1e6, max as f64 / 1e6);
-        let mean = self.sum_ns as f64 / self.count as f64 / 1e6;
-        let gaps = pairs.iter().map(|&(ns, count)| (ns as f64 / 1e6, count));
-        let itl = Distribution::of(gaps, mean).within(min, max);
-        (itl, throughput_per_user(&pairs))
+        let mut totals = self.totals;
+        for chunk in &self.chunks {
+            chunk.for_each(|ns, count| totals.add(ns, count));
+        }
+        distributions(&counted, &totals)
     }
 
-    fn pairs(&self) -> Vec<(u64, u64)> {
+    /// Gaps counted by length, ascending.
+    fn lengths(&self) -> Vec<(u64, u64)> {
         match &self.beyond {
             Some(histogram) => histogram.pairs(),
             None => {
@@ -193,19 +200,21 @@ impl GapCounter {
     }
 }
 
-fn throughput_per_user(ascending_gaps: &[(u64, u64)]) -> Distribution {
-    let rates = ascending_gaps
-        .iter()
-        .rev()
-        .filter(|&&(ns, _)| ns > 0)
-        .map(|&(ns, count)| (1e9 / ns as f64, count));
-    let (count, sum) = rates.clone().fold((0, 0.0), |(n, sum), (rate, count)| {
-        (n + count, sum + rate * count as f64)
-    });
-    if count == 0 {
-        return Distribution::default();
+/// All that was counted, wherever it is kept.
+struct Counted<'a> {
+    lengths: &'a [(u64, u64)],
+    chunks: &'a [Box<Chunk>],
+}
+
+impl Gaps for Counted<'_> {
+    fn for_each(&self, mut tell: impl FnMut(u64, u64)) {
+        for &(ns, count) in self.lengths {
+            tell(ns, count);
+        }
+        for chunk in self.chunks {
+            chunk.for_each(&mut tell);
+        }
     }
-    Distribution::of(rates, sum / count as f64)
 }
 
 #[cfg(test)]
@@ -267,8 +276,17 @@ mod tests {
             }
             let (itl, rate) = counter.distributions();
             let gaps = naive(&stretches);
+            counter.count_out();
+            let sorted = counter.distributions();
+            for (one, two) in [(itl, sorted.0), (rate, sorted.1)] {
+                prop_assert_eq!(one.count, two.count);
+                let bound = 1e-12 * one.max;
+                for (one, two) in one.values().into_iter().zip(two.values()) {
+                    prop_assert!((one - two).abs() <= bound, "{} {}", one, two);
+                }
+            }
             let expanded: Vec<u64> = counter
-                .pairs()
+                .lengths()
                 .into_iter()
                 .flat_map(|(ns, count)| std::iter::repeat_n(ns, count as usize))
                 .collect();

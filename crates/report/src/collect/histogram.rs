@@ -21,6 +21,11 @@ impl Histogram {
         self.counts[bucket] += count;
     }
 
+    /// Counts by bucket; see [`bucket_of`].
+    pub(crate) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
     /// (middle of the bucket, count), ascending, without empty buckets.
     pub(crate) fn pairs(&self) -> Vec<(u64, u64)> {
         self.counts
@@ -32,7 +37,8 @@ impl Histogram {
     }
 }
 
-fn bucket_of(value: u64) -> usize {
+/// The bucket of a value; greater values have the same or a greater bucket.
+pub(crate) fn bucket_of(value: u64) -> usize {
     let bits = u64::BITS - value.leading_zeros();
     let shift = bits.saturating_sub(SUB_BITS + 1);
     // The leading bit of `value >> shift` is part of the offset, so bucket

@@ -2,6 +2,7 @@
 
 mod collector;
 mod fleet_time;
+mod gap_statistics;
 mod gaps;
 mod histogram;
 mod samples;

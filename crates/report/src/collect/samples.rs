@@ -126,16 +126,15 @@ impl<T: Span> Samples<T> {
     }
 
     /// The distribution in milliseconds.
-    pub(crate) fn distribution(&self) -> Distribution {
+    pub(crate) fn distribution(mut self) -> Distribution {
         if self.count == 0 {
             return Distribution::default();
         }
         let mean_ns = self.sum as f64 / f64::from(1_u32 << FRACTION_BITS) / self.count as f64;
         match &self.beyond {
             None => {
-                let mut sorted = self.kept.clone();
-                sorted.sort_unstable_by(T::order);
-                let values = sorted.iter().map(|value| (value.as_ns() / 1e6, 1));
+                self.kept.sort_unstable_by(T::order);
+                let values = self.kept.iter().map(|value| (value.as_ns() / 1e6, 1));
                 Distribution::of(values, mean_ns / 1e6)
             }
             Some(beyond) => {

@@ -54,7 +54,7 @@
     const large = values.some((value) => value >= 10000);
     return {
       // Two columns of a printed page; on a screen, the width of the card.
-      ...(print.matches ? { autosize: false, width: 316, height: 240 } : { autosize: true }),
+      ...(print.matches ? { autosize: false, width: 316, height: 205 } : { autosize: true }),
       margin: { l: 62, r: 14, t: 8, b: 40 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
