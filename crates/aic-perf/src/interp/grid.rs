@@ -2,7 +2,7 @@
 
 use sim_api::Coverage;
 
-use super::hold::{Approach, HoldIndex, log2};
+use super::hold::{HoldIndex, log2};
 use super::plane::Plane;
 use super::{Blend, Line, Position, Sol, Timed};
 use crate::table::Grid;
@@ -10,15 +10,15 @@ use crate::table::Grid;
 /// A measured grid bound to a number of heads.
 #[derive(Debug, Clone)]
 pub(crate) struct BoundGrid<S> {
-    heads: f64,
-    planes: Planes,
-    hold: HoldIndex,
-    sol: S,
+    pub(super) heads: f64,
+    pub(super) planes: Planes,
+    pub(super) hold: HoldIndex,
+    pub(super) sol: S,
 }
 
 /// What was measured at the number of heads.
 #[derive(Debug, Clone)]
-enum Planes {
+pub(super) enum Planes {
     /// It was measured.
     One(Plane),
     /// It lies between two that were; the share of the way.
@@ -65,7 +65,7 @@ impl<S: Sol> BoundGrid<S> {
     }
 
     /// The value inside the measured range; none outside.
-    fn inside(&self, outer: f64, inner: f64) -> Option<Timed> {
+    pub(super) fn inside(&self, outer: f64, inner: f64) -> Option<Timed> {
         let light = |heads: f64| move |a: f64, b: f64| self.sol.at(heads, a, b);
         match &self.planes {
             Planes::One(plane) => plane.inside(outer, inner, light(self.heads)),
@@ -91,7 +91,7 @@ impl<S: Sol> BoundGrid<S> {
         }
     }
 
-    fn held(&self, outer: f64, inner: f64, utilisation: f64) -> Timed {
+    pub(super) fn held(&self, outer: f64, inner: f64, utilisation: f64) -> Timed {
         let ms = self.sol.at(self.heads, outer, inner) / utilisation;
         Timed::new(ms, Coverage::Extrapolated)
     }
@@ -102,77 +102,6 @@ impl<S: Sol> BoundGrid<S> {
             Planes::One(plane) => Some(plane.ranges()),
             Planes::Two(..) | Planes::None => None,
         }
-    }
-
-    /// The grid along its inner axis at one value of the outer one.
-    pub(crate) fn row(&self, outer: f64) -> GridRow {
-        let mut row = GridRow {
-            outer,
-            line: None,
-            coverage: self.row_coverage(outer),
-            approach: self.hold.approach(log2(self.heads), log2(outer)),
-        };
-        let Some((knots, low, high)) = self.knots(outer) else {
-            return row;
-        };
-        let points: Option<Vec<_>> = knots
-            .into_iter()
-            .filter(|knot| (low..=high).contains(knot))
-            .map(|knot| Some((knot, self.inside(outer, knot)?.ms)))
-            .collect();
-        row.line = points
-            .filter(|points| points.len() > 1)
-            .map(Line::from_points);
-        row
-    }
-
-    fn row_coverage(&self, outer: f64) -> Coverage {
-        match &self.planes {
-            Planes::One(plane) if matches!(plane.outer_position(outer), Position::At(_)) => {
-                Coverage::Measured
-            }
-            _ => Coverage::Interpolated,
-        }
-    }
-
-    /// The inner keys that count at this outer value, and the range in which all branches have a value, so that the
-    /// latency is linear between keys there.
-    fn knots(&self, outer: f64) -> Option<(Vec<f64>, f64, f64)> {
-        let planes: Vec<&Plane> = match &self.planes {
-            Planes::One(plane) => vec![plane],
-            Planes::Two(planes, _) => planes.iter().map(|(_, plane)| plane).collect(),
-            Planes::None => return None,
-        };
-        let mut rows = Vec::new();
-        for plane in planes {
-            match plane.outer_position(outer) {
-                Position::At(index) => rows.push(plane.row_keys(index)),
-                Position::Between(index, _) => {
-                    rows.extend([plane.row_keys(index), plane.row_keys(index + 1)]);
-                }
-                Position::Below | Position::Above => return None,
-            }
-        }
-        let low = rows.iter().map(|row| row[0]).fold(0.0, f64::max);
-        let high = rows.iter().filter_map(|row| row.last().copied());
-        let high = high.fold(f64::INFINITY, f64::min);
-        let mut knots: Vec<f64> = rows.concat();
-        knots.sort_by(f64::total_cmp);
-        knots.dedup();
-        Some((knots, low, high))
-    }
-
-    /// The mean over ascending points of a row.
-    #[inline]
-    pub(crate) fn mean_along<const N: usize>(&self, row: &GridRow, places: [f64; N]) -> Timed {
-        let inside = row.line.as_ref().and_then(|line| line.sum(places));
-        let sum = match inside {
-            Some(sum) => Timed::new(sum.ms, sum.coverage.max(row.coverage)),
-            None => places
-                .iter()
-                .fold(Timed::ZERO, |sum, place| sum.plus(self.along(row, *place))),
-        };
-        Timed::new(sum.ms / N as f64, sum.coverage)
     }
 
     /// The grid along its outer axis at one value of the inner one; none unless there is a value at every outer key.
@@ -189,35 +118,10 @@ impl<S: Sol> BoundGrid<S> {
         }
         Some((Line::from_points(points), coverage))
     }
-
-    /// The value at a point of a row.
-    #[inline]
-    pub(crate) fn along(&self, row: &GridRow, inner: f64) -> Timed {
-        if let Some(value) = row.line.as_ref().and_then(|line| line.inside(inner)) {
-            return Timed::new(value.ms, value.coverage.max(row.coverage));
-        }
-        self.inside(row.outer, inner).unwrap_or_else(|| {
-            let near = self.hold.utilisation_along(&row.approach, log2(inner));
-            self.held(row.outer, inner, near)
-        })
-    }
-}
-
-/// A [`BoundGrid`] at one value of its outer axis: a line over the inner one where the latency is linear between
-/// keys, and the order in which its points are met where it is not.
-#[derive(Debug, Clone)]
-pub(crate) struct GridRow {
-    outer: f64,
-    line: Option<Line>,
-    /// What a value rests on at best.
-    coverage: Coverage,
-    approach: Approach,
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     struct Area;
@@ -277,17 +181,5 @@ mod tests {
         let value = bound(2, Blend::Linear).at(1.0, 1e6);
         assert_eq!(value.coverage, Coverage::Extrapolated);
         assert!(value.ms > 1e5 && value.ms.is_finite());
-    }
-
-    proptest! {
-        #[test]
-        fn a_row_agrees_with_the_grid(heads in 1_u32..12, outer in 1_u32..7, inner in 1_u32..20) {
-            let bound = bound(heads, Blend::Linear);
-            let row = bound.row(f64::from(outer));
-            let along = bound.along(&row, f64::from(inner));
-            let at = bound.at(f64::from(outer), f64::from(inner));
-            prop_assert!((along.ms / at.ms - 1.0).abs() < 1e-12, "{along:?} {at:?}");
-            prop_assert_eq!(along.coverage, at.coverage);
-        }
     }
 }

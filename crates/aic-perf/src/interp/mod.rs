@@ -9,12 +9,15 @@ mod curve;
 mod grid;
 mod hold;
 mod plane;
+mod row;
 mod sites;
+mod tabulated;
 
 pub(crate) use axis::Position;
 pub(crate) use curve::Line;
-pub(crate) use grid::{BoundGrid, GridRow};
+pub(crate) use grid::BoundGrid;
 pub(crate) use plane::Blend;
+pub(crate) use row::GridRow;
 pub(crate) use sites::{BoundSites, GemmSol};
 
 use sim_api::Coverage;

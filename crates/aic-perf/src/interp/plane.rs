@@ -3,7 +3,7 @@
 use sim_api::Coverage;
 
 use super::axis::float_keys;
-use super::{Position, Timed};
+use super::{Line, Position, Timed};
 use crate::table::Branch;
 
 /// How values on both sides are blended over an axis.
@@ -76,6 +76,17 @@ impl Plane {
     /// The inner keys of an outer one.
     pub(crate) fn row_keys(&self, index: usize) -> &[f64] {
         &self.inner[self.row(index)]
+    }
+
+    /// The latencies over the inner keys of an outer one.
+    pub(crate) fn row_line(&self, index: usize) -> Line {
+        let values = &self.values[self.row(index)];
+        Line::from_points(
+            self.row_keys(index)
+                .iter()
+                .copied()
+                .zip(values.iter().copied()),
+        )
     }
 
     pub(crate) fn outer_position(&self, outer: f64) -> Position {

@@ -36,7 +36,7 @@ pub(crate) enum DecodeAttention {
 }
 
 /// [`DecodeAttention`] at one batch.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct DecodeAttentionRow(GridRow);
 
 impl PrefillAttention {

@@ -233,7 +233,9 @@ proptest! {
                 let step = engine.decode(*batch, *context).unwrap();
                 let parts = engine.decode_per_op(*batch, *context).unwrap();
                 let sum: f64 = parts.iter().map(|op| op.time.ms).sum();
-                prop_assert!((step.ms / sum - 1.0).abs() < 1e-12, "{batch} {context}: {step:?} {sum}");
+                // Beyond the tables a row reads utilisations between nodes.
+                let tolerance = if step.coverage == Coverage::Extrapolated { 6e-5 } else { 1e-12 };
+                prop_assert!((step.ms / sum - 1.0).abs() < tolerance, "{batch} {context}: {step:?} {sum}");
                 let weakest = parts.iter().map(|op| op.time.coverage).max();
                 prop_assert_eq!(Some(step.coverage), weakest);
             }
