@@ -60,7 +60,7 @@ pub(super) fn distributions(gaps: &impl Gaps, totals: &Totals) -> (Distribution,
     ranks.dedup();
     let mut picker = Picker::new(gaps, &ranks);
     let mut spread = Moments::around(totals.mean_ms());
-    let mut rates = Moments::around(1e3 / totals.mean_ms().max(1e-6));
+    let mut rates = Moments::around(nonzero as f64 * 1e9 / totals.sum_ns.max(1) as f64);
     gaps.for_each(|ns, count| {
         picker.offer(ns, count);
         spread.add(ns as f64 / 1e6, count);
