@@ -198,3 +198,47 @@ impl Moments {
             .sqrt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct List(Vec<(u64, u64)>);
+
+    impl Gaps for List {
+        fn for_each(&self, mut tell: impl FnMut(u64, u64)) {
+            self.0.iter().for_each(|&(ns, count)| tell(ns, count));
+        }
+    }
+
+    fn of(pairs: &[(u64, u64)]) -> (Distribution, Distribution) {
+        let mut totals = Totals::default();
+        pairs.iter().for_each(|&(ns, count)| totals.add(ns, count));
+        distributions(&List(pairs.to_vec()), &totals)
+    }
+
+    #[test]
+    fn zero_gaps_count_as_latency_but_have_no_rate() {
+        // Nearly equal rates beside many zeros: cancellation would show.
+        let (itl, rate) = of(&[(7_000_000, 1), (0, 100), (7_000_010, 1)]);
+        assert_eq!(
+            (itl.count, itl.min, itl.median, itl.max),
+            (102, 0.0, 0.0, 7.000_01)
+        );
+        assert_eq!((rate.count, rate.min), (2, 1e9 / 7_000_010.0));
+        let expected = (1e9 / 7_000_000.0 - 1e9 / 7_000_010.0) / 2.0;
+        assert!(
+            (rate.std - expected).abs() < 1e-9 * expected,
+            "{}",
+            rate.std
+        );
+    }
+
+    #[test]
+    fn gaps_of_no_length_at_all_have_no_rate() {
+        let (itl, rate) = of(&[(0, 3)]);
+        assert_eq!((itl.count, itl.std), (3, 0.0));
+        assert_eq!(rate, Distribution::default());
+        assert_eq!(of(&[]), Default::default());
+    }
+}
