@@ -97,10 +97,8 @@ impl Overheads {
 impl AicEngine {
     /// How many tokens and blocks of KV fit on each GPU.
     ///
-    /// ```
-    /// # #[cfg(any())] {
-    /// # }
-    /// ```
+    /// Weights, activations of the largest step, NCCL's and the runtime's memory come off first; pipeline stages share
+    /// the weights, tensor parallelism the KV heads (but not the latent of MLA). Draft tokens do not count.
     ///
     /// # Errors
     /// [`AicError::NoKvBudget`] if nothing is left, [`AicError::MemoryField`] on a parameter out of its range or a

@@ -12,7 +12,24 @@ use crate::linear::Place;
 use crate::polynomial::DECODE_FLOOR_MS;
 use crate::profile::finite;
 
-/// Step times of a user's CSV table (its format is in the crate's documentation of step-time tables).
+/// Step times of a user's CSV table.
+///
+/// ```text
+/// phase,batch,context,prefix,ms
+/// # prefill: prompt length in tokens (the prefix included), tokens already in KV
+/// prefill,1,512,0,21.5
+/// prefill,1,4096,0,160
+/// prefill,4,512,0,80
+/// prefill,4,4096,0,640
+/// # decode: mean context in tokens; no prefix
+/// decode,1,1024,,7.1
+/// decode,1,8192,,7.9
+/// decode,64,1024,,11.0
+/// decode,64,8192,,19.5
+/// ```
+///
+/// The first line names the columns, in any order; `isl` may stand for `context`, and `prefix` may be left out. Lines
+/// that are empty or start with `#` do not count.
 ///
 /// Decode is linear in batch and in mean context; prefill in batch, in the new tokens of a prompt and, where several
 /// were measured, in its prefix. Each batch may have its own contexts. Beyond the measured range the last slope goes

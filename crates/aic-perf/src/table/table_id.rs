@@ -25,7 +25,7 @@ pub enum TableId {
     MlaGenerationModule = 8,
     /// Batched multiplication around decode MLA: names `[dtype, op]`, numbers `[heads]`; over tokens.
     MlaBmm = 9,
-    /// Experts: names `[dtype, distribution]`, numbers as in [`MoeShape`]; over tokens.
+    /// Experts: names `[dtype, distribution]`, numbers as in [`MoeShape`](super::MoeShape); over tokens.
     Moe = 10,
     /// Experts, kernels for few tokens: as [`TableId::Moe`].
     MoeLowLatency = 11,
