@@ -36,11 +36,15 @@ mod file;
 mod mooncake;
 mod prefix;
 mod setting;
+mod stats;
 mod table;
+mod twin;
 mod workload;
 
 pub use error::{RowError, RowProblem, TraceError};
 pub use prefix::{BlockSizes, PrefixInterner};
 pub use setting::{LoadError, SettingError};
-pub use table::{Trace, TraceFormat, TraceOptions, TraceRequest};
+pub use stats::{ArrivalStats, LengthStats, PrefixCount, TraceStats};
+pub use table::{ParseFormatError, Trace, TraceFormat, TraceOptions, TraceRequest};
+pub use twin::AgenticTwin;
 pub use workload::{Load, Pacing, Spacing, Synthetic, Window, WorkloadSpec};

@@ -4,6 +4,7 @@ mod builder;
 mod load;
 mod trace;
 
-pub use load::{TraceFormat, TraceOptions};
+pub(crate) use builder::{NewRow, TraceBuilder};
+pub use load::{ParseFormatError, TraceFormat, TraceOptions};
 pub(crate) use trace::{NO_ROW, Row};
 pub use trace::{Trace, TraceRequest};

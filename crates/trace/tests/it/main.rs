@@ -3,4 +3,5 @@
 mod error_cases;
 mod playing;
 mod real_traces;
+mod twin;
 mod workloads;
