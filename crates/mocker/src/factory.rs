@@ -96,11 +96,6 @@ impl Factory {
         }
     }
 
-    /// Bursts are drawn request by request, which only the literal engine does.
-    fn is_fast(&self, config: &VllmConfig) -> bool {
-        self.implementation == Implementation::Fast && config.speculation.is_none()
-    }
-
     /// The workers of `pool`; where there is one pool only, that one.
     fn pool(&self, pool: Pool) -> &PoolEngines {
         match pool {
@@ -115,13 +110,13 @@ impl EngineFactory for Factory {
         let workers = self.pool(pool);
         let model = &workers.model;
         match &workers.scheduler {
-            Scheduler::Vllm(config) if self.is_fast(config) => {
+            Scheduler::Vllm(config) if self.implementation == Implementation::Fast => {
                 let times = match pool {
                     Pool::Prefill if self.prefill.is_some() => &self.prefill_times,
                     _ => &self.decode_times,
                 };
                 let times = times.get_or_init(|| StepTimes::new(model(), config));
-                Box::new(VllmEngine::new(config.clone(), times.clone(), feeds))
+                Box::new(VllmEngine::new(config.clone(), id, times.clone(), feeds))
             }
             Scheduler::Vllm(config) => {
                 Box::new(LiteralVllm::engine(config.clone(), id, model(), feeds))

@@ -22,6 +22,12 @@ impl Completions {
         self.0.peek().map(|&Reverse((pass, ..))| pass)
     }
 
+    /// The requests that complete in `pass` or before, in no particular order.
+    pub(super) fn by(&self, pass: u64) -> impl Iterator<Item = u32> + '_ {
+        let due = move |&&Reverse((other, ..)): &&Entry| other <= pass;
+        self.0.iter().filter(due).map(|&Reverse((.., slot))| slot)
+    }
+
     /// Takes out a request that completes in `pass`, lowest place first.
     pub(super) fn pop_at(&mut self, pass: u64) -> Option<u32> {
         let &Reverse((next, _, slot)) = self.0.peek()?;

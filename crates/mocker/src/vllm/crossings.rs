@@ -164,6 +164,23 @@ impl Crossings {
         rounds + once
     }
 
+    /// The most tokens a request, up to `most`, within which not more than
+    /// `blocks` blocks are begun.
+    pub(super) fn tokens_within(&self, blocks: u32, most: u32) -> u32 {
+        if self.count_within(most) <= u64::from(blocks) {
+            return most;
+        }
+        let (mut begun, mut tokens) = (0, 0);
+        while let Some(next) = self.until_next_after(tokens).filter(|&next| next < most) {
+            begun += self.count_after(next);
+            if begun > blocks {
+                return next;
+            }
+            tokens = next + 1;
+        }
+        most
+    }
+
     /// The requests that cross in the coming pass, in no particular order.
     pub(super) fn crossing_now(&self) -> impl Iterator<Item = u32> + '_ {
         let mut slot = self.bucket(self.phase).first;
@@ -266,7 +283,8 @@ mod tests {
 
     impl Naive {
         fn crossing_after(&self, passes: u64) -> Vec<u32> {
-            let crosses = |&&(_, length): &&(u32, u64)| (length + passes) % self.period == 0;
+            let crosses =
+                |&&(_, length): &&(u32, u64)| (length + passes).is_multiple_of(self.period);
             let mut slots: Vec<u32> = self.lengths.iter().filter(crosses).map(|it| it.0).collect();
             slots.sort_unstable();
             slots

@@ -18,11 +18,26 @@ impl State {
         pass.emitting_at = Some(u64::MAX);
         let decoded = pass.decoders > 0;
         pass.gaps += pass.decoders;
-        self.emit_to_others(pass, sink) || decoded
+        let others = if self.bursts.is_some() {
+            self.emit_bursts_to_others(pass)
+        } else {
+            self.emit_to_others(pass, sink)
+        };
+        others || decoded
     }
 
-    /// Gives every decoder its token, touching those only for whom something happens.
+    /// Gives every decoder its tokens.
     pub(super) fn emit_to_decoders(&mut self, pass: &mut PassState, sink: &mut dyn EngineSink) {
+        if self.bursts.is_some() {
+            self.emit_bursts_to_decoders(pass);
+        } else {
+            self.emit_singly_to_decoders(pass, sink);
+            pass.decoder_tokens = u64::from(pass.decoders);
+        }
+    }
+
+    /// Gives every decoder one token, touching those only for whom something happens.
+    fn emit_singly_to_decoders(&mut self, pass: &mut PassState, sink: &mut dyn EngineSink) {
         pass.emitting_at = Some(0);
         let crossing = self.decoders.crossings.count_after(0);
         let completing = self.decoders.until_completion() == Some(0);
@@ -55,7 +70,7 @@ impl State {
             if decoder.completes {
                 self.pending.outcomes.push(Outcome::Completed(id));
                 let request = &mut self.requests[slot];
-                self.decoders.leave(slot, request, true);
+                self.decoders.leave(slot, request, 1);
                 self.end(slot);
             }
         }
@@ -86,7 +101,8 @@ impl State {
             running.emitted = true;
             let decodes = running.scheduled.is_some_and(|it| it.prompt_tokens == 0);
             pass.other_forwards += u32::from(decodes);
-            if self.append_token(slot, pass) {
+            pass.other_tokens += u64::from(decodes);
+            if self.append_tokens(slot, 1, pass) {
                 self.others.remove(index);
                 self.end(slot);
             } else {
@@ -129,22 +145,21 @@ impl State {
             .count()
     }
 
-    /// Gives a request of `others` a token. Returns whether it was its last.
-    fn append_token(&mut self, slot: u32, pass: &mut PassState) -> bool {
+    /// Gives a request of `others` tokens, at least one. Returns whether they are its last.
+    pub(super) fn append_tokens(&mut self, slot: u32, tokens: u32, pass: &mut PassState) -> bool {
         let request = &mut self.requests[slot];
-        request.generated += 1;
+        let before = request.generated;
+        request.generated += tokens;
         request.allocated = request.len();
-        match request.generated {
-            1 => self.pending.outcomes.push(Outcome::FirstToken(request.id)),
-            2 => self.pending.outcomes.push(Outcome::SecondToken(request.id)),
-            _ => {}
+        if before == 0 {
+            self.pending.outcomes.push(Outcome::FirstToken(request.id));
+        } else if request.last_token == pass.start {
+            pass.gaps += 1;
+        } else {
+            self.pending.long_gaps.push(request.last_token);
         }
-        if request.generated > 1 {
-            if request.last_token == pass.start {
-                pass.gaps += 1;
-            } else {
-                self.pending.long_gaps.push(request.last_token);
-            }
+        if before < 2 && request.generated >= 2 {
+            self.pending.outcomes.push(Outcome::SecondToken(request.id));
         }
         request.last_token = pass.end;
         let last = request.generated == request.output;
@@ -155,7 +170,7 @@ impl State {
     }
 
     /// Releases a request that got its last token.
-    fn end(&mut self, slot: u32) {
+    pub(super) fn end(&mut self, slot: u32) {
         let (sequence, holding) =
             self.requests[slot].parts(self.config.block_tokens, self.config.prefix_caching);
         self.kv.release(holding, sequence, Fate::Ended);

@@ -2,7 +2,7 @@
 
 use sim_api::{
     Admission, CoverageTally, Engine, EngineError, EngineRequest, EngineSink, Feeds, Limit,
-    Progress, Prompt, Watch, WorkerLoad,
+    Progress, Prompt, Watch, WorkerId, WorkerLoad,
 };
 use sim_core::SimTime;
 
@@ -18,10 +18,10 @@ pub struct VllmEngine {
 
 impl VllmEngine {
     /// An empty worker. `times` must have been made for an equal configuration.
-    pub fn new(config: VllmConfig, times: StepTimes, feeds: Feeds) -> Self {
+    pub fn new(config: VllmConfig, worker: WorkerId, times: StepTimes, feeds: Feeds) -> Self {
         Self {
             times,
-            state: State::new(config, feeds),
+            state: State::new(config, worker, feeds),
         }
     }
 }

@@ -196,6 +196,44 @@ impl KvRuns {
         }
     }
 
+    /// Sees to it that `blocks` blocks are free, where so many are available.
+    /// Returns whether others were evicted for them.
+    pub(super) fn reserve(&mut self, blocks: u32) -> bool {
+        let missing = blocks.saturating_sub(self.free);
+        if missing == 0 {
+            return false;
+        }
+        let free = std::mem::take(&mut self.free);
+        let taken = self.take(missing);
+        self.free = free + taken;
+        true
+    }
+
+    /// How many blocks nobody holds a request would have to get in order to hold
+    /// its first `to` blocks.
+    pub(super) fn missing(&self, holding: &Holding, sequence: Sequence<'_>, to: u32) -> u32 {
+        let unheld = |chain: Option<&Chain>, from: u32, want: u32| {
+            let active = chain.map_or(0, Chain::active);
+            want.saturating_sub(from.max(active))
+        };
+        let mut missing = 0;
+        let mut start = 0;
+        for run in sequence.runs {
+            let end = start + run.blocks;
+            let (from, want) = (holding.blocks.clamp(start, end), to.min(sequence.shared));
+            let want = want.clamp(start, end);
+            let chain = self.by_segment.get(&run.segment);
+            let chain = chain.map(|&chain| &self.chains[chain as usize]);
+            missing += unheld(chain, from - start, want - start);
+            start = end;
+        }
+        let (shared, full) = (sequence.shared, sequence.full);
+        let (from, want) = (holding.blocks.clamp(shared, full), to.clamp(shared, full));
+        let own = self.chains.get(holding.own as usize);
+        missing += unheld(own, from - shared, want - shared);
+        missing + to.saturating_sub(holding.blocks.max(full))
+    }
+
     /// Takes `blocks` new partial blocks, where so many are available. What
     /// was a partial block before is full now.
     pub(super) fn grow(&mut self, blocks: u32) {

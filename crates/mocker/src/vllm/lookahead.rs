@@ -1,8 +1,9 @@
 //! When the next outcome becomes visible, without running ahead.
 
 use sim_api::{DecodeAxis, Role, StepTimeError, Watch};
-use sim_core::{SimDuration, SimTime};
+use sim_core::SimTime;
 
+use super::bursts::Bursts;
 use super::state::State;
 use super::step_table::StepTable;
 
@@ -51,32 +52,43 @@ impl State {
     ) -> Result<SimTime, StepTimeError> {
         let mut at = self.clock;
         let mut batch = self.batch();
-        let mut available = self.kv.available();
-        let mut done = 0;
+        // Blocks reserved at the cost of cached ones may let a waiting prompt in.
+        let harmless = self.bursts.is_none() || self.queue.is_empty() || !self.has_seat();
+        let available = if harmless {
+            self.kv.available()
+        } else {
+            self.kv.free()
+        };
+        let burst = self.decoders.burst();
+        // Tokens for which a pass needs blocks before it starts.
+        let longest = self.bursts.as_ref().map_or(burst, Bursts::longest);
+        let crossings = &self.decoders.crossings;
+        let (mut done, mut begun) = (0, 0);
         for _ in 0..MOST_STRETCHES {
             let last = match table.axis() {
-                DecodeAxis::ActiveKv => self
-                    .decoders
-                    .crossings
-                    .until_next_after(done)
-                    .map_or(ahead, |crossing| crossing.min(ahead)),
+                DecodeAxis::ActiveKv => crossings
+                    .until_next_after(done * burst)
+                    .map_or(ahead, |crossing| (crossing / burst).min(ahead)),
                 DecodeAxis::Context | DecodeAxis::Both => done,
             };
-            let crossing = self.decoders.crossings.count_after(last);
-            if crossing > available {
-                // Somebody will be preempted: what follows is another matter.
-                let before = SimDuration::from_ns(table.decode(batch)?.span.as_ns());
-                return Ok(at + before * u64::from(last - done));
+            let wanted = last * burst + longest;
+            let had = crossings.tokens_within(available, wanted);
+            if had < wanted {
+                // A pass comes before which somebody may be preempted or let in:
+                // what follows is another matter.
+                let scarce = had.checked_sub(longest).map_or(0, |had| had / burst + 1);
+                let quiet = u64::from(scarce.saturating_sub(done));
+                return Ok(at + table.decode(batch)?.span * quiet);
             }
             let passes = last - done + 1;
             at += table.decode(batch)?.span * u64::from(passes);
             if last == ahead {
                 break;
             }
-            batch.active_blocks += crossing;
-            batch.tokens += u64::from(batch.requests) * u64::from(passes);
-            available -= crossing;
             done += passes;
+            let before = std::mem::replace(&mut begun, crossings.count_within(done * burst));
+            batch.active_blocks += (begun - before) as u32;
+            batch.tokens += u64::from(batch.requests) * u64::from(passes * burst);
         }
         Ok(at)
     }

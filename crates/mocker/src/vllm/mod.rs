@@ -8,6 +8,7 @@
 //! prompt, begin a block, or come or go. KV blocks are accounted for by runs
 //! ([`kv_runs`]).
 
+mod bursts;
 mod completions;
 mod crossings;
 mod decoders;
@@ -18,6 +19,7 @@ mod kv_runs;
 mod lookahead;
 mod outcomes;
 mod pass;
+mod plan;
 mod queue;
 mod request;
 mod segment;

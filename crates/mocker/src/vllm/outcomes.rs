@@ -33,6 +33,8 @@ pub(super) struct Pending {
     /// How many gaps have the length of the pass.
     pub(super) gaps: u32,
     pub(super) length: PassLength,
+    /// Gaps of no length, between the tokens of bursts.
+    pub(super) instant_gaps: u64,
     /// Starts of the other gaps.
     pub(super) long_gaps: Vec<SimTime>,
     pub(super) changes: Vec<KvChange>,
@@ -48,6 +50,7 @@ impl Pending {
             },
             outcomes: Vec::new(),
             gaps: 0,
+            instant_gaps: 0,
             length: PassLength::Span(SimDuration::ZERO),
             long_gaps: Vec::new(),
             changes: Vec::new(),
@@ -106,6 +109,7 @@ impl Pending {
                 durations,
             });
         }
+        tell_instant_gaps(stamp.at, std::mem::take(&mut self.instant_gaps), sink);
         for start in self.long_gaps.drain(..) {
             sink.gaps(TokenGaps {
                 start,
@@ -116,5 +120,21 @@ impl Pending {
                 },
             });
         }
+    }
+}
+
+/// Tells of `gaps` gaps of no length.
+pub(super) fn tell_instant_gaps(at: SimTime, mut gaps: u64, sink: &mut dyn EngineSink) {
+    while gaps > 0 {
+        let requests = u32::try_from(gaps).unwrap_or(u32::MAX);
+        gaps -= u64::from(requests);
+        sink.gaps(TokenGaps {
+            start: at,
+            requests,
+            durations: PassDurations::Constant {
+                each: SimDuration::ZERO,
+                passes: 1,
+            },
+        });
     }
 }

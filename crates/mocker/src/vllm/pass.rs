@@ -35,8 +35,13 @@ pub(super) struct PassState {
     pub(super) decoders: u32,
     /// Requests scheduled without prompt tokens, decoders aside, that got a token.
     pub(super) other_forwards: u32,
+    /// Tokens of these, and of the decoders.
+    pub(super) other_tokens: u64,
+    pub(super) decoder_tokens: u64,
     /// Tokens whose predecessor came at the start of the pass.
     pub(super) gaps: u32,
+    /// Tokens whose predecessor came with them.
+    pub(super) instant_gaps: u64,
 }
 
 impl PassState {
@@ -52,7 +57,10 @@ impl PassState {
             emitting_at: None,
             decoders,
             other_forwards: 0,
+            other_tokens: 0,
+            decoder_tokens: 0,
             gaps: 0,
+            instant_gaps: 0,
         }
     }
 
@@ -104,6 +112,7 @@ impl State {
         self.admit(&mut pass, sink);
         let prefill = self.prefill_span(&pass, table).map_err(fail)?;
         let record = self.feeds.passes.then(|| self.record(&pass));
+        self.reserve_bursts(&mut pass, sink);
         let decode = self.decode_span(&pass, table).map_err(fail)?;
         pass.end = start + prefill + decode.map_or(SimDuration::ZERO, |timed| timed.span);
         let emitted = self.emit(&mut pass, sink);
@@ -118,6 +127,7 @@ impl State {
         let length = pass.end - start;
         self.pending
             .begin(stamp, pass.gaps, PassLength::Span(length));
+        self.pending.instant_gaps = pass.instant_gaps;
         self.report_changes(start, sink);
         if let Some(record) = record {
             self.report_pass(record, &pass, sink);
@@ -226,6 +236,9 @@ impl State {
             return Turn::Blocked { early: true };
         }
         let target = from + take;
+        if self.config.speculation.is_some() && !self.may_take(slot, target) {
+            return Turn::Blocked { early: true };
+        }
         loop {
             let request = &mut self.requests[slot];
             if target <= request.allocated {
@@ -269,6 +282,19 @@ impl State {
             before,
         };
         Turn::Scheduled { scheduled, cached }
+    }
+
+    /// With speculation a request that waits takes no running one's blocks: what
+    /// version 1.3.1 of the reference, the first with speculation, does.
+    fn may_take(&mut self, slot: u32, target: u32) -> bool {
+        let block_tokens = self.config.block_tokens;
+        let request = &mut self.requests[slot];
+        if request.status == Status::Running {
+            return true;
+        }
+        let (sequence, holding) = request.parts(block_tokens, self.config.prefix_caching);
+        let to = target.div_ceil(block_tokens);
+        self.kv.missing(holding, sequence, to) <= self.kv.available()
     }
 
     /// Tokens of a request's prompt that are in the cache.
@@ -365,9 +391,11 @@ impl State {
 
     /// Turns the leading others that got a token into decoders.
     fn settle(&mut self, budget: u64) {
+        let chance = self.bursts.as_ref().is_some_and(|it| it.fixed().is_none());
         let mut settled = 0;
         for running in &self.others {
-            if !running.emitted || u64::from(self.decoders.len()) >= budget {
+            let full = u64::from(self.decoders.len()) >= budget;
+            if !running.emitted || full || chance {
                 break;
             }
             self.decoders
@@ -404,10 +432,9 @@ impl State {
 
     /// Reports a pass with the queue as it leaves it.
     fn report_pass(&self, record: PassRecord, pass: &PassState, sink: &mut dyn EngineSink) {
-        let forwards = u64::from(pass.decoders + pass.other_forwards);
         let first = PassRecord {
-            decode_tokens: forwards,
-            decode_forwards: forwards,
+            decode_tokens: pass.decoder_tokens + pass.other_tokens,
+            decode_forwards: u64::from(pass.decoders + pass.other_forwards),
             queued_prefill: self.queue.prefill(),
             queued_decode: self.queue.decode(),
             ..record

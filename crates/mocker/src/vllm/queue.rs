@@ -40,7 +40,7 @@ impl WaitingQueue {
     }
 
     /// Requests that wait.
-    pub(super) fn len(&self) -> u32 {
+    pub(super) fn requests(&self) -> u32 {
         self.waiting
     }
 

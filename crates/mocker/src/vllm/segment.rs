@@ -1,35 +1,100 @@
-//! Segments: stretches of passes in which every request gets one token and
+//! Segments: stretches of passes in which every request gets its tokens and
 //! nothing else happens until the last of them.
 
 use sim_api::{
-    DecodeAxis, EngineError, EngineSink, Limit, PassDurations, PassRecord, PassRun, Role, Stamp,
+    DecodeAxis, EngineError, EngineSink, Limit, PassDurations, PassRecord, PassRun, Stamp,
     StepTimeError, TokenGaps,
 };
 use sim_core::{SimDuration, SimTime};
 
-use super::outcomes::{Outcome, PassLength};
+use super::outcomes::{Outcome, PassLength, tell_instant_gaps};
 use super::pass::PassState;
+use super::plan::Plan;
 use super::state::State;
 use super::step_table::{Batch, StepTable, Stretch};
 
-/// Where a segment ends.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    /// Passes at most.
-    passes: u32,
-    /// Whether something happens in the last of these.
-    eventful: bool,
-}
-
-/// How long its passes are.
+/// How long the passes of a segment are.
 #[derive(Clone, Copy, Debug)]
 enum Lengths {
     Constant(SimDuration),
     Row { context: u32 },
 }
 
+/// Passes of one batch that were started.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    start: SimTime,
+    requests: u32,
+    stretch: Stretch,
+    lengths: Lengths,
+    /// How many of them ended within the limit: all but at most one.
+    ended: u32,
+    /// Whether something happens in the last of them.
+    eventful: bool,
+}
+
+impl Segment {
+    fn new(
+        plan: Plan,
+        start: SimTime,
+        batch: Batch,
+        limit: Limit,
+        run: (Stretch, Lengths),
+    ) -> Self {
+        let (stretch, lengths) = run;
+        Self {
+            start,
+            requests: batch.requests,
+            stretch,
+            lengths,
+            ended: stretch.passes - u32::from(stretch.end > limit.instant()),
+            eventful: plan.eventful && stretch.passes == plan.passes,
+        }
+    }
+
+    /// Passes in which nothing happens.
+    fn quiet(&self) -> u32 {
+        self.stretch.passes - u32::from(self.eventful)
+    }
+
+    fn in_flight(&self) -> bool {
+        self.ended < self.stretch.passes
+    }
+
+    /// Stamp of the outcomes of the last pass.
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            at: self.stretch.end,
+            pass_start: self.stretch.last_start,
+        }
+    }
+
+    /// Length of the last pass.
+    fn last_length(&self) -> PassLength {
+        match self.lengths {
+            Lengths::Constant(span) => PassLength::Span(span),
+            Lengths::Row { context } => PassLength::Row {
+                batch: self.requests,
+                context: context + self.stretch.passes - 1,
+            },
+        }
+    }
+
+    /// The lengths of the first `passes` passes.
+    fn durations<'a>(&self, passes: u32, table: &'a mut StepTable) -> PassDurations<'a> {
+        match self.lengths {
+            Lengths::Constant(each) => PassDurations::Constant { each, passes },
+            Lengths::Row { context } => PassDurations::Row {
+                key: u64::from(self.requests),
+                first: context,
+                values: table.values(self.requests, context, passes),
+            },
+        }
+    }
+}
+
 impl State {
-    /// Runs passes that give every decoder one token, as far as `limit` admits,
+    /// Runs passes that give every decoder its tokens, as far as `limit` admits,
     /// up to the next completion or change of the step time. Returns false if the
     /// coming pass is none of these.
     pub(super) fn run_segment(
@@ -41,70 +106,35 @@ impl State {
         let Some(plan) = self.plan(table.axis()) else {
             return Ok(false);
         };
-        let start = self.clock;
-        let batch = self.batch();
-        let (stretch, lengths) = self
+        let (start, batch) = (self.clock, self.batch());
+        let run = self
             .stretch(batch, plan.passes, limit, table)
             .map_err(|source: StepTimeError| EngineError::StepTime { at: start, source })?;
+        let segment = Segment::new(plan, start, batch, limit, run);
         if self.feeds.passes {
-            let durations = durations(lengths, batch.requests, stretch.passes, table);
-            self.report_passes(start, durations, sink);
+            self.report_passes(&segment, table, sink);
         }
-        let ended = stretch.passes - u32::from(stretch.end > limit.instant());
-        if ended > 0 {
+        if segment.ended > 0 {
             sink.gaps(TokenGaps {
                 start,
-                requests: batch.requests,
-                durations: durations(lengths, batch.requests, ended, table),
+                requests: segment.requests,
+                durations: segment.durations(segment.ended, table),
             });
         }
-        let eventful = plan.eventful && stretch.passes == plan.passes;
-        let quiet = stretch.passes - u32::from(eventful);
-        if quiet > 0 {
-            self.run_quietly(
-                quiet,
-                start,
-                lengths,
-                batch.requests,
-                ended > 0,
-                table,
-                sink,
-            );
+        if segment.quiet() > 0 {
+            self.run_quietly(&segment, table, sink);
         }
-        let stamp = Stamp {
-            at: stretch.end,
-            pass_start: stretch.last_start,
-        };
-        let pending_gaps = if ended < stretch.passes {
-            batch.requests
-        } else {
-            0
-        };
-        if eventful || pending_gaps > 0 {
-            let length = match lengths {
-                Lengths::Constant(span) => PassLength::Span(span),
-                Lengths::Row { context } => PassLength::Row {
-                    batch: batch.requests,
-                    context: context + stretch.passes - 1,
-                },
-            };
-            self.pending.begin(stamp, pending_gaps, length);
+        if segment.eventful || segment.in_flight() {
+            self.finish(&segment, sink);
         }
-        if eventful {
-            let mut pass = PassState::new(stretch.last_start, u64::MAX, batch.requests);
-            pass.end = stretch.end;
-            self.emit_to_decoders(&mut pass, sink);
-            self.report_changes(stretch.last_start, sink);
-            self.decoders.advance(1);
-        }
-        if ended > 0 {
-            self.last_end = Some(if ended == stretch.passes {
-                stretch.end
+        if segment.ended > 0 {
+            self.last_end = Some(if segment.in_flight() {
+                segment.stretch.last_start
             } else {
-                stretch.last_start
+                segment.stretch.end
             });
         }
-        self.clock = stretch.end;
+        self.clock = segment.stretch.end;
         self.barren_passes = 0;
         Ok(true)
     }
@@ -118,48 +148,6 @@ impl State {
         }
     }
 
-    /// How far the next segment can go.
-    fn plan(&self, axis: DecodeAxis) -> Option<Plan> {
-        if !self.only_decodes() || self.config.role == Role::Prefill {
-            return None;
-        }
-        let completion = self.decoders.until_completion()?;
-        let last = match axis {
-            DecodeAxis::Context if self.crossings_are_quiet(completion) => completion,
-            DecodeAxis::Context | DecodeAxis::ActiveKv => {
-                completion.min(self.decoders.crossings.until_next()?)
-            }
-            DecodeAxis::Both => 0,
-        };
-        // Without enough blocks the pass that wants them is not for a segment.
-        let crossing = self.decoders.crossings.count_after(last);
-        if crossing > self.kv.available() {
-            return (last > 0).then_some(Plan {
-                passes: last,
-                eventful: false,
-            });
-        }
-        Some(Plan {
-            passes: last.saturating_add(1),
-            eventful: crossing > 0 || completion == last || last == 0,
-        })
-    }
-
-    /// Whether all blocks begun in the coming `passes` passes and the one after
-    /// can be had, and nobody needs to know when.
-    fn crossings_are_quiet(&self, passes: u32) -> bool {
-        let wanted = self
-            .decoders
-            .crossings
-            .count_within(passes.saturating_add(1));
-        let had = if self.feeds.kv {
-            self.kv.free()
-        } else {
-            self.kv.available()
-        };
-        wanted <= u64::from(had)
-    }
-
     /// Starts passes of a batch.
     fn stretch(
         &mut self,
@@ -168,7 +156,7 @@ impl State {
         limit: Limit,
         table: &mut StepTable,
     ) -> Result<(Stretch, Lengths), StepTimeError> {
-        if table.axis() == DecodeAxis::Context {
+        if table.axis() == DecodeAxis::Context && self.decoders.burst() == 1 {
             let stretch = table.run(batch, most, self.clock, limit, &mut self.coverage)?;
             let context = batch.context();
             return Ok((stretch, Lengths::Row { context }));
@@ -180,74 +168,69 @@ impl State {
         Ok((stretch, Lengths::Constant(timed.span)))
     }
 
-    /// Does `passes` passes in which nobody completes.
-    fn run_quietly(
-        &mut self,
-        passes: u32,
-        start: SimTime,
-        lengths: Lengths,
-        batch: u32,
-        first_ended: bool,
-        table: &mut StepTable,
-        sink: &mut dyn EngineSink,
-    ) {
-        let crossing = self.decoders.crossings.count_within(passes);
+    /// Does the passes of a segment in which nothing happens.
+    fn run_quietly(&mut self, segment: &Segment, table: &mut StepTable, sink: &mut dyn EngineSink) {
+        let (passes, burst) = (segment.quiet(), self.decoders.burst());
+        let crossing = self.decoders.crossings.count_within(passes * burst);
         if crossing > 0 {
             self.kv.grow(crossing as u32);
         }
         if !self.decoders.fresh.is_empty() {
-            let first = durations(lengths, batch, 1, table).total();
             let stamp = Stamp {
-                at: start + first,
-                pass_start: start,
+                at: segment.start + segment.durations(1, table).total(),
+                pass_start: segment.start,
             };
             for &slot in &self.decoders.fresh {
                 let id = self.requests[slot].id;
-                if first_ended {
+                if segment.ended > 0 {
                     sink.second_token(stamp, id);
                 } else {
                     self.pending.outcomes.push(Outcome::SecondToken(id));
                 }
             }
         }
+        if burst > 1 {
+            let ended = u64::from(passes.min(segment.ended));
+            let gaps = u64::from(segment.requests) * u64::from(burst - 1) * ended;
+            tell_instant_gaps(segment.start, gaps, sink);
+        }
         self.decoders.advance(passes);
     }
 
-    fn report_passes(
-        &self,
-        start: SimTime,
-        durations: PassDurations<'_>,
-        sink: &mut dyn EngineSink,
-    ) {
+    /// Sets down the outcomes of the last pass of a segment.
+    fn finish(&mut self, segment: &Segment, sink: &mut dyn EngineSink) {
+        let burst = self.decoders.burst();
+        let requests = segment.requests;
+        let gaps = if segment.in_flight() { requests } else { 0 };
+        self.pending
+            .begin(segment.stamp(), gaps, segment.last_length());
+        if !segment.eventful {
+            self.pending.instant_gaps = u64::from(requests) * u64::from(burst - 1);
+            return;
+        }
+        let last_start = segment.stretch.last_start;
+        let mut pass = PassState::new(last_start, u64::MAX, requests);
+        pass.end = segment.stretch.end;
+        self.emit_to_decoders(&mut pass, sink);
+        self.pending.instant_gaps = pass.instant_gaps;
+        self.report_changes(last_start, sink);
+        self.decoders.advance(1);
+    }
+
+    fn report_passes(&self, segment: &Segment, table: &mut StepTable, sink: &mut dyn EngineSink) {
         let contexts = self.decoders.contexts();
         sink.passes(PassRun {
-            start,
+            start: segment.start,
             first: PassRecord {
                 decode_contexts: contexts,
                 queued_prefill: self.queue.prefill(),
                 queued_decode: self.queue.decode(),
-                decode_tokens: u64::from(contexts.count),
+                decode_tokens: self.tokens_of_decoders(),
                 decode_forwards: u64::from(contexts.count),
                 ..PassRecord::default()
             },
-            durations,
+            durations: segment.durations(segment.stretch.passes, table),
         });
-    }
-}
-
-fn durations(
-    lengths: Lengths,
-    batch: u32,
-    passes: u32,
-    table: &mut StepTable,
-) -> PassDurations<'_> {
-    match lengths {
-        Lengths::Constant(each) => PassDurations::Constant { each, passes },
-        Lengths::Row { context } => PassDurations::Row {
-            key: u64::from(batch),
-            first: context,
-            values: table.values(batch, context, passes),
-        },
     }
 }
 

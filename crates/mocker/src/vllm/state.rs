@@ -2,10 +2,11 @@
 
 use sim_api::{
     Admission, CoverageTally, EngineRequest, EngineSink, Feeds, KvChange, Preempted, Prompt, Quirk,
-    Role, Stamp, WorkerLoad,
+    Role, Stamp, WorkerId, WorkerLoad,
 };
 use sim_core::SimTime;
 
+use super::bursts::Bursts;
 use super::decoders::{Decoders, Touched};
 use super::kv_runs::{Fate, KvRuns};
 use super::outcomes::Pending;
@@ -44,6 +45,8 @@ pub(super) struct State {
     pub(super) queue: WaitingQueue,
     /// The leading part of the running batch.
     pub(super) decoders: Decoders,
+    /// Speculative decoding, if passes decode and it is on.
+    pub(super) bursts: Option<Bursts>,
     /// The rest of it, in running order.
     pub(super) others: Vec<Running>,
     /// Start of the coming pass, if there is anything to do.
@@ -63,12 +66,17 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(config: VllmConfig, feeds: Feeds) -> Self {
+    pub(super) fn new(config: VllmConfig, worker: WorkerId, feeds: Feeds) -> Self {
+        let speculation = config.speculation.as_ref();
+        let speculation = speculation.filter(|_| config.role != Role::Prefill);
+        let bursts = speculation.map(|speculation| Bursts::new(speculation, worker));
+        let burst = bursts.as_ref().and_then(Bursts::fixed).unwrap_or(1);
         Self {
             requests: Requests::default(),
             kv: KvRuns::new(config.blocks, feeds.kv && config.prefix_caching),
             queue: WaitingQueue::new(config.quirks.has(Quirk::StaleQueueEntries)),
-            decoders: Decoders::new(config.block_tokens),
+            decoders: Decoders::new(config.block_tokens, burst),
+            bursts,
             others: Vec::new(),
             clock: SimTime::ZERO,
             admissions: 0,
@@ -106,7 +114,7 @@ impl State {
 
     /// Whether no request waits or runs.
     pub(super) fn has_nothing_to_do(&self) -> bool {
-        self.running() == 0 && self.queue.len() == 0
+        self.running() == 0 && self.queue.requests() == 0
     }
 
     /// Requests in the running batch.
@@ -130,7 +138,7 @@ impl State {
 
     pub(super) fn load(&self) -> WorkerLoad {
         WorkerLoad {
-            waiting: self.queue.len(),
+            waiting: self.queue.requests(),
             running: self.running(),
             active_blocks: self.kv.active(),
             inactive_blocks: self.kv.inactive(),
@@ -193,7 +201,7 @@ impl State {
         let request = &mut self.requests[slot];
         // Decoders before the place where tokens are given out have theirs.
         let emitted = pass.emitting_at.is_some_and(|at| request.order < at);
-        self.decoders.leave(slot, request, emitted);
+        self.decoders.leave(slot, request, u32::from(emitted));
         self.decoders.completions.forget(slot);
         request.last_token = if emitted { pass.end } else { pass.start };
         pass.decoder_left(emitted);

@@ -45,7 +45,10 @@ impl Log {
             self.tokens.iter().find(of_kind).map(|it| it.0.at)
         };
         match watch {
-            Watch::PassEnd => self.gaps.keys().map(|&(start, gap)| start + gap).min(),
+            Watch::PassEnd => {
+                let mut gaps = self.gaps.keys().filter(|(_, gap)| !gap.is_zero());
+                gaps.by_ref().map(|&(start, gap)| start + gap).min()
+            }
             Watch::FirstTokenOrEnd => token(&[Token::First, Token::Last]),
             Watch::Completion => token(&[Token::Last]),
         }
@@ -106,7 +109,9 @@ impl EngineSink for Log {
         let mut start = gaps.start;
         for index in 0..gaps.durations.passes() {
             let gap = gaps.durations.get(index);
-            *self.gaps.entry((start, gap)).or_default() += u64::from(gaps.requests);
+            // Gaps of no length may be told for many passes at once.
+            let at = if gap.is_zero() { SimTime::ZERO } else { start };
+            *self.gaps.entry((at, gap)).or_default() += u64::from(gaps.requests);
             start += gap;
         }
     }
