@@ -191,6 +191,19 @@ impl AicEngine {
         &self.bound.warnings
     }
 
+    /// Why no prefill step can be answered, if so: an operation that was not measured or that the GPU has no arithmetic
+    /// for. None is no promise for every size of step.
+    #[must_use]
+    pub fn prefill_unavailable(&self) -> Option<&AicError> {
+        self.bound.prefill.iter().find_map(BoundOp::unavailable)
+    }
+
+    /// Why no decode step can be answered, as [`AicEngine::prefill_unavailable`].
+    #[must_use]
+    pub fn decode_unavailable(&self) -> Option<&AicError> {
+        self.bound.decode.iter().find_map(BoundOp::unavailable)
+    }
+
     /// GPUs one engine takes: tensor-parallel x pipeline stages x attention data-parallel.
     #[must_use]
     pub fn gpus(&self) -> u32 {

@@ -7,8 +7,27 @@ use super::{Family, MlaDims, ModelSpec};
 use crate::error::AicError;
 use crate::nearest::hint;
 
-/// Largest dimension taken for one; keeps products within 64 bits.
-const DIMENSION_MAX: u64 = 1 << 24;
+/// Most layers, heads, elements of a head and experts taken for a number of them, and the largest width, vocabulary or
+/// other size; keeps products within 64 bits.
+const COUNT_MAX: u32 = 1 << 14;
+const WIDTH_MAX: u32 = 1 << 24;
+
+/// Fields that count something.
+const COUNTS: [&str; 13] = [
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "attention_head_dim",
+    "num_experts_per_tok",
+    "top_k_experts",
+    "moe_top_k",
+    "num_local_experts",
+    "n_routed_experts",
+    "moe_num_experts",
+    "num_experts",
+    "v_head_dim",
+];
 
 /// The configuration files of a model.
 pub(super) struct Files<'a> {
@@ -93,7 +112,9 @@ impl Files<'_> {
             hidden,
             inter: inter.unwrap_or(0),
             vocab: fields.required(&["vocab_size"])?,
-            max_positions: fields.optional(&["max_position_embeddings"])?.unwrap_or(0),
+            max_positions: fields.value["max_position_embeddings"]
+                .as_u64()
+                .map_or(0, |positions| u32::try_from(positions).unwrap_or(u32::MAX)),
             topk: 0,
             experts: 0,
             moe_inter: 0,
@@ -186,11 +207,16 @@ impl Fields<'_> {
         else {
             return Ok(None);
         };
-        let range = || format!("expected a whole number from 1 to {DIMENSION_MAX}, not {value}");
+        let most = if COUNTS.contains(name) {
+            COUNT_MAX
+        } else {
+            WIDTH_MAX
+        };
+        let range = || format!("expected a whole number from 1 to {most}, not {value}");
         value
             .as_u64()
-            .filter(|number| (1..=DIMENSION_MAX).contains(number))
             .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| (1..=most).contains(number))
             .map(Some)
             .ok_or_else(|| self.wrong(name, range()))
     }
@@ -235,6 +261,7 @@ mod tests {
     fn wrong_fields_are_named() {
         for (field, value, word) in [
             ("num_hidden_layers", json!(-3), "whole number"),
+            ("num_attention_heads", json!(100_000), "from 1 to 16384"),
             ("vocab_size", Value::Null, "missing"),
             ("hidden_size", json!("big"), "whole number"),
             ("architectures", json!(["LlamaForCausaLM"]), "did you mean"),

@@ -110,3 +110,36 @@ fn compare(ours: &Result<f64, AicError>, theirs: &Value, label: &str) {
         _ => panic!("{label}: {ours:?}"),
     }
 }
+
+/// Dimensions as large as are taken overflow nowhere.
+#[test]
+fn giants_have_an_answer_or_an_error() {
+    let count = 1 << 14;
+    let width = 1 << 24;
+    for architecture in [
+        "LlamaForCausalLM",
+        "GptOssForCausalLM",
+        "DeepseekV3ForCausalLM",
+    ] {
+        let config = serde_json::json!({
+            "architectures": [architecture], "num_hidden_layers": count, "num_attention_heads": count,
+            "num_key_value_heads": count, "head_dim": count, "hidden_size": width, "intermediate_size": width,
+            "vocab_size": width, "num_experts_per_tok": count, "num_experts": count, "moe_intermediate_size": width,
+            "kv_lora_rank": width, "max_position_embeddings": u64::MAX
+        });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+        for backend in ["vllm", "sglang", "trtllm"] {
+            let engine = engine(dir.path(), "h200", backend, 1).unwrap();
+            assert!(engine.kv_capacity(aic_perf::KvQuery::default()).is_err());
+            for size in [1, u32::MAX] {
+                for time in [
+                    engine.prefill_ms(1, size, 0),
+                    engine.decode_ms(size, size, 2),
+                ] {
+                    assert!(time.is_err() || time.is_ok_and(|ms| ms.is_finite() && ms >= 0.0));
+                }
+            }
+        }
+    }
+}

@@ -115,6 +115,8 @@ fn bfloat16_attention_stands_in_where_fp8_was_not_measured() {
         strict.prefill_ms(2, 700, 100),
         Err(AicError::MissingPerfData { .. })
     ));
+    assert!(strict.prefill_unavailable().is_some() && filled.prefill_unavailable().is_none());
+    assert!(strict.decode_unavailable().is_none());
     assert_eq!(strict.decode_ms(2, 700, 2), filled.decode_ms(2, 700, 2));
 
     let measured = engine("h200", "trtllm", "Qwen/Qwen3-32B-FP8", 1);
@@ -126,6 +128,7 @@ fn bfloat16_attention_stands_in_where_fp8_was_not_measured() {
 fn a_format_the_gpu_lacks_is_named() {
     let engine = engine("a100", "vllm", "Qwen/Qwen3-32B-FP8", 1);
     let error = engine.prefill_ms(1, 100, 0).unwrap_err();
+    assert_eq!(engine.prefill_unavailable(), Some(&error));
     assert!(
         matches!(error, AicError::MissingSystemFlops { .. }),
         "{error}"
