@@ -65,7 +65,7 @@ impl AicEngine {
     /// As [`AicEngine::prefill_ms`].
     pub fn prefill(&self, batch: u32, isl: u32, prefix: u32) -> Result<StepTime, AicError> {
         let call = prefill_call(batch, isl, prefix)?;
-        step_time(total(self.bound.prefill.iter(), call)?)
+        step_time(total(self.bound.lists.prefill.iter(), call)?)
     }
 
     /// One decode step of `batch` requests at a context of `isl` tokens: the next token comes on top.
@@ -157,7 +157,12 @@ impl AicEngine {
         };
         if prefill_tokens > 0 {
             let call = prefill_call(prefill_tokens.div_ceil(isl), isl, prefix)?;
-            let attention = self.bound.prefill.iter().filter(named("context_attention"));
+            let attention = self
+                .bound
+                .lists
+                .prefill
+                .iter()
+                .filter(named("context_attention"));
             let passes = f64::from(isl.div_ceil(prefill_tokens));
             parts.prefill_attention = total(attention, call)?.ms / passes;
         }
@@ -189,7 +194,7 @@ impl AicEngine {
         isl: u32,
         prefix: u32,
     ) -> Result<Vec<OpTime>, AicError> {
-        per_op(&self.bound.prefill, prefill_call(batch, isl, prefix)?)
+        per_op(&self.bound.lists.prefill, prefill_call(batch, isl, prefix)?)
     }
 
     /// The operations of one decode step, in order; those of one name are added up.
@@ -208,7 +213,7 @@ impl AicEngine {
             prefix: 0.0,
             tokens,
         };
-        per_op(&self.bound.decode, call)
+        per_op(&self.bound.lists.decode, call)
     }
 
     fn check_decode_batch(&self, batch: u32) -> Result<(), AicError> {

@@ -34,7 +34,7 @@ impl DecodeRow {
         };
         let mut attention = Vec::new();
         let mut fixed = Ok(Timed::ZERO);
-        for op in &bound.decode {
+        for op in &bound.lists.decode {
             let part = op.split(call, &mut |op, times| {
                 attention.push(AttentionTerm {
                     attention: Arc::clone(op),

@@ -34,16 +34,11 @@ pub(crate) struct Bound {
     pub(crate) backend: Backend,
     pub(crate) model: ModelSpec,
     pub(crate) parallel: Parallelism,
-    pub(crate) formats: Formats,
     pub(crate) nextn: u32,
-    pub(crate) prefill: Vec<BoundOp>,
-    pub(crate) decode: Vec<BoundOp>,
-    /// The prefill operations as listed, which the weights follow from.
-    pub(crate) prefill_list: Vec<NamedOp>,
+    pub(crate) lists: BoundLists,
     rows: Box<[OnceLock<Arc<DecodeRow>>]>,
     version: String,
     warnings: Vec<String>,
-    attention_fell_back: bool,
 }
 
 impl AicEngine {
@@ -110,14 +105,8 @@ impl AicEngine {
             backend,
             tables,
         };
-        let BoundLists {
-            formats,
-            prefill_list,
-            prefill,
-            decode,
-            attention_fell_back,
-        } = BoundLists::new(&setting, &binder, config)?;
-        if attention_fell_back {
+        let lists = BoundLists::new(&setting, &binder, config)?;
+        if lists.attention_fell_back {
             warnings.push(format!(
                 "{}: fp8 prefill attention was not measured on {} with {backend}; bfloat16 is used",
                 model.id, gpu.name
@@ -127,15 +116,11 @@ impl AicEngine {
             gpu,
             backend,
             parallel,
-            formats,
             nextn: config.nextn,
-            prefill,
-            decode,
-            prefill_list,
+            lists,
             rows: (0..ROWS_KEPT).map(|_| OnceLock::new()).collect(),
             version: tables.version().to_owned(),
             warnings,
-            attention_fell_back,
             model,
         };
         Ok(Self {
@@ -176,13 +161,13 @@ impl AicEngine {
     /// Number formats, with those that were not given.
     #[must_use]
     pub fn formats(&self) -> Formats {
-        self.bound.formats
+        self.bound.lists.formats
     }
 
     /// Whether bfloat16 stands in for fp8 prefill attention (see [`AicConfig::bf16_attention_fallback`]).
     #[must_use]
     pub fn attention_fell_back(&self) -> bool {
-        self.bound.attention_fell_back
+        self.bound.lists.attention_fell_back
     }
 
     /// What the user should know of the configuration, in sentences.
@@ -195,13 +180,21 @@ impl AicEngine {
     /// for. None is no promise for every size of step.
     #[must_use]
     pub fn prefill_unavailable(&self) -> Option<&AicError> {
-        self.bound.prefill.iter().find_map(BoundOp::unavailable)
+        self.bound
+            .lists
+            .prefill
+            .iter()
+            .find_map(BoundOp::unavailable)
     }
 
     /// Why no decode step can be answered, as [`AicEngine::prefill_unavailable`].
     #[must_use]
     pub fn decode_unavailable(&self) -> Option<&AicError> {
-        self.bound.decode.iter().find_map(BoundOp::unavailable)
+        self.bound
+            .lists
+            .decode
+            .iter()
+            .find_map(BoundOp::unavailable)
     }
 
     /// GPUs one engine takes: tensor-parallel x pipeline stages x attention data-parallel.
@@ -225,11 +218,13 @@ impl AicEngine {
 }
 
 /// Operations bound in the formats that were settled on.
-struct BoundLists {
-    formats: Formats,
-    prefill_list: Vec<NamedOp>,
-    prefill: Vec<BoundOp>,
-    decode: Vec<BoundOp>,
+#[derive(Debug)]
+pub(crate) struct BoundLists {
+    pub(crate) formats: Formats,
+    /// The prefill operations as listed, which the weights follow from.
+    pub(crate) prefill_list: Vec<NamedOp>,
+    pub(crate) prefill: Vec<BoundOp>,
+    pub(crate) decode: Vec<BoundOp>,
     attention_fell_back: bool,
 }
 

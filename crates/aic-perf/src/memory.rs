@@ -109,7 +109,7 @@ impl AicEngine {
         let overheads = Overheads::of(bound.backend);
         let fraction = query.memory_fraction.unwrap_or(overheads.fraction);
         let group = group_index(bound.parallel.tp)?;
-        let weights = weights(&bound.prefill_list) / f64::from(bound.parallel.pp);
+        let weights = weights(&bound.lists.prefill_list) / f64::from(bound.parallel.pp);
         let activations = activations(bound, &overheads, group, query.max_num_batched_tokens);
         let runtime = bound.gpu.other_memory as f64 * overheads.runtime_scale;
         let communication = bound.gpu.nccl_memory[group] as f64;
@@ -227,7 +227,7 @@ fn activations(bound: &Bound, overheads: &Overheads, group: usize, max_tokens: u
 /// Bytes of keys and values (or their latent) of a token in one layer.
 fn layer_bytes(bound: &Bound) -> u64 {
     let model = &bound.model;
-    let element = u64::from(bound.formats.kv_cache.bytes());
+    let element = u64::from(bound.lists.formats.kv_cache.bytes());
     match model.mla {
         Some(mla) => (u64::from(mla.kv_lora_rank) + u64::from(mla.qk_rope_head_dim)) * element,
         None => {

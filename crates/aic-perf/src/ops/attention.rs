@@ -2,8 +2,10 @@
 
 use super::bind::Binder;
 use crate::error::AicError;
+use crate::hw::GpuSpec;
 use crate::interp::{Blend, BoundGrid, GridRow, Timed};
 use crate::oplist::OpKind;
+use crate::quant::AttentionFormat;
 use crate::sol::{
     ContextLight, ContextMlaLight, GenerationLight, GenerationMlaLight, HeadShape, attention_flops,
 };
@@ -72,19 +74,13 @@ impl PrefillAttention {
                 let key = attention_key(attention.name(), kv.name(), shape);
                 let grid = binder.tables.context_attention(key);
                 let light = ContextLight::new(gpu, shape, kv, flops);
-                let [q, k] = [heads, kv_heads].map(|heads| f64::from(heads) * f64::from(head_dim));
-                let memory = |bytes| gpu.memory_ms(bytes);
-                let mut extra = 2.0 * memory(2.0 * (q + k)) + 2.0 * memory(k * attention.bytes());
-                if qk_norm {
-                    extra += 4.0 * memory(2.0 * q) + 4.0 * memory(2.0 * k);
-                }
+                let what = || describe(&key);
                 let grid =
-                    binder.grid("prefill attention", grid, heads, Blend::Sqrt, light, || {
-                        describe(&key)
-                    })?;
+                    binder.grid("prefill attention", grid, heads, Blend::Sqrt, light, what)?;
+                let widths = [heads, kv_heads].map(|heads| f64::from(heads) * f64::from(head_dim));
                 Ok(Self {
                     grid: PrefillGrid::Gqa(grid),
-                    extra_ms: OVERHEAD * extra,
+                    extra_ms: OVERHEAD * surroundings_ms(gpu, widths, attention, qk_norm),
                 })
             }
             OpKind::ContextMla {
@@ -95,15 +91,7 @@ impl PrefillAttention {
                 let light = ContextMlaLight::new(gpu, kv, flops(attention)?);
                 let grid = binder.tables.context_mla(attention.name(), kv.name());
                 let what = || format!("{attention} attention with {kv} KV");
-                let grid = binder.grid(
-                    "latent prefill attention",
-                    grid,
-                    heads,
-                    Blend::Sqrt,
-                    light,
-                    what,
-                )?;
-                Ok(Self::without_extra(grid))
+                Self::latent(binder, "latent prefill attention", grid, heads, light, what)
             }
             OpKind::MlaContextModule {
                 heads,
@@ -120,26 +108,45 @@ impl PrefillAttention {
                 };
                 let grid = nearest_native(binder.tables.mla_context_module(key), native_heads);
                 let what = || format!("{attention} attention with {kv} KV and {gemm} weights");
-                let grid = binder.grid(
-                    "latent prefill block",
-                    grid,
-                    heads,
-                    Blend::Sqrt,
-                    light,
-                    what,
-                )?;
-                Ok(Self::without_extra(grid))
+                Self::latent(binder, "latent prefill block", grid, heads, light, what)
             }
             _ => Err(binder.missing("prefill attention", format!("{op:?}"))),
         }
     }
 
-    fn without_extra(grid: BoundGrid<ContextMlaLight>) -> Self {
-        Self {
+    fn latent(
+        binder: &Binder<'_>,
+        operation: &'static str,
+        grid: Option<&Grid>,
+        heads: u32,
+        light: ContextMlaLight,
+        what: impl Fn() -> String,
+    ) -> Result<Self, AicError> {
+        let grid = binder.grid(operation, grid, heads, Blend::Sqrt, light, what)?;
+        Ok(Self {
             grid: PrefillGrid::Mla(grid),
             extra_ms: 0.0,
-        }
+        })
     }
+}
+
+/// The small kernels around prefill attention: position encoding of queries and keys, writing to the cache, norms. Of
+/// one token's widths, whatever the size of the step: that is how they are accounted.
+fn surroundings_ms(
+    gpu: &GpuSpec,
+    [query, key]: [f64; 2],
+    attention: AttentionFormat,
+    qk_norm: bool,
+) -> f64 {
+    let memory = |bytes| gpu.memory_ms(bytes);
+    let encoding = 2.0 * memory(2.0 * (query + key));
+    let cache = 2.0 * memory(key * attention.bytes());
+    let norms = if qk_norm {
+        4.0 * memory(2.0 * query) + 4.0 * memory(2.0 * key)
+    } else {
+        0.0
+    };
+    encoding + cache + norms
 }
 
 impl DecodeAttention {
