@@ -155,16 +155,60 @@ fn bootstrap_samples() {
 }
 
 #[test]
-fn transitions() {
+fn transitions_and_rates() {
     for case in cases("diagnostics") {
         let ticks = case.inputs["ticks"].as_array().expect("ticks");
-        let ready = ticks
+        let ready: Vec<Option<u32>> = ticks
             .iter()
-            .map(|tick| whole(&tick["ready_num_decode"]).map(|count| count as u32));
+            .map(|tick| whole(&tick["ready_num_decode"]).map(|count| count as u32))
+            .collect();
+        let transitions = replica_transitions(ready.iter().copied());
         case.check(
             "transitions",
-            &json!(replica_transitions(ready)),
+            &json!(transitions),
             &case.expected["replica_transitions"],
+        );
+
+        // A throughput tick of constant traffic: observed and predicted requests over the configured interval.
+        let interval = number(&case.inputs["throughput_interval_s"]).unwrap();
+        let fields = json!({
+            "mode": "agg", "optimization_target": "sla", "load_predictor": "constant",
+            "throughput_adjustment_interval_seconds": interval, "load_adjustment_interval_seconds": interval,
+        });
+        let config = parse_config(&fields, case.quirks).expect("a config").config;
+        let setup = PlannerSetup {
+            prefill: None,
+            decode: profile(&json!({"max_num_batched_tokens": 2048})),
+            bootstrap: None,
+            warm_up: Vec::new(),
+        };
+        let mut policy = PlannerPolicy::new(&config, &setup, case.quirks).expect("a policy");
+        let mut rate = |requests: &str, name: &str| {
+            let requests = number(&case.inputs[requests]).unwrap();
+            let observation = Observation {
+                now: policy.next_tick(),
+                prefill: None,
+                decode: PoolObservation::default(),
+                // The window's own length is not what counts.
+                traffic: Some(drained(&json!({"duration_s": 17.0, "num_req": requests}))),
+            };
+            policy
+                .on_tick(&observation)
+                .expect("a decision")
+                .record
+                .values[name]
+        };
+        let observed = rate("observed_num_req", "observed_rps");
+        let predicted = rate("predicted_num_req", "predicted_rps");
+        case.check(
+            "observed",
+            &json!(observed),
+            &case.expected["observed_rps"][0],
+        );
+        case.check(
+            "predicted",
+            &json!(predicted),
+            &case.expected["predicted_rps"][0],
         );
     }
 }
