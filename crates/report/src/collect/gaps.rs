@@ -1,6 +1,7 @@
 //! Counting gaps between tokens by their length.
 
 use hashbrown::HashMap;
+use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use sim_api::{PassDurations, TokenGaps};
 
@@ -69,7 +70,8 @@ impl Chunk {
 /// 2^-13 of the length beyond. Count and sum are always exact.
 #[derive(Clone, Debug)]
 pub(crate) struct GapCounter {
-    lengths: HashMap<u64, u64, FxBuildHasher>,
+    /// In the order of their first gap, so that sums come out the same each time.
+    lengths: IndexMap<u64, u64, FxBuildHasher>,
     length_limit: usize,
     beyond: Option<Histogram>,
     #[expect(
@@ -86,7 +88,7 @@ pub(crate) struct GapCounter {
 impl GapCounter {
     pub(crate) fn new(length_limit: usize) -> Self {
         Self {
-            lengths: HashMap::default(),
+            lengths: IndexMap::default(),
             length_limit,
             beyond: None,
             chunks: Vec::new(),
@@ -150,7 +152,6 @@ impl GapCounter {
         *self.lengths.entry(ns).or_insert(0) += count;
         if self.lengths.len() > self.length_limit {
             let mut histogram = Histogram::default();
-            // Additions commute, so the order of the map does not show.
             for (ns, count) in std::mem::take(&mut self.lengths) {
                 histogram.add(ns, count);
             }
@@ -187,15 +188,11 @@ impl GapCounter {
         distributions(&counted, &totals)
     }
 
-    /// Gaps counted by length, ascending.
+    /// Gaps counted by length, in no order.
     fn lengths(&self) -> Vec<(u64, u64)> {
         match &self.beyond {
             Some(histogram) => histogram.pairs(),
-            None => {
-                let mut pairs: Vec<_> = self.lengths.iter().map(|(&ns, &n)| (ns, n)).collect();
-                pairs.sort_unstable();
-                pairs
-            }
+            None => self.lengths.iter().map(|(&ns, &n)| (ns, n)).collect(),
         }
     }
 }
@@ -285,8 +282,9 @@ mod tests {
                     prop_assert!((one - two).abs() <= bound, "{} {}", one, two);
                 }
             }
-            let expanded: Vec<u64> = counter
-                .lengths()
+            let mut lengths = counter.lengths();
+            lengths.sort_unstable();
+            let expanded: Vec<u64> = lengths
                 .into_iter()
                 .flat_map(|(ns, count)| std::iter::repeat_n(ns, count as usize))
                 .collect();
