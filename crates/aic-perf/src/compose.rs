@@ -144,12 +144,10 @@ impl AicEngine {
             prefix: cached,
             tokens: together - cached,
         };
+        let lists = &self.bound.lists;
         let named = |name| move |op: &&BoundOp| op.name == name;
-        let others = self
-            .bound
-            .prefill
-            .iter()
-            .filter(|op| !named("context_attention")(op));
+        let not_attention = |op: &&BoundOp| op.name != "context_attention";
+        let others = lists.prefill.iter().filter(not_attention);
         let shared = total(others, shared)?.ms;
         let mut parts = MixedTime {
             shared,
@@ -157,12 +155,7 @@ impl AicEngine {
         };
         if prefill_tokens > 0 {
             let call = prefill_call(prefill_tokens.div_ceil(isl), isl, prefix)?;
-            let attention = self
-                .bound
-                .lists
-                .prefill
-                .iter()
-                .filter(named("context_attention"));
+            let attention = lists.prefill.iter().filter(named("context_attention"));
             let passes = f64::from(isl.div_ceil(prefill_tokens));
             parts.prefill_attention = total(attention, call)?.ms / passes;
         }
@@ -173,11 +166,7 @@ impl AicEngine {
                 prefix: 0.0,
                 tokens: decode_tokens,
             };
-            let attention = self
-                .bound
-                .decode
-                .iter()
-                .filter(named("generation_attention"));
+            let attention = lists.decode.iter().filter(named("generation_attention"));
             parts.decode_attention = total(attention, call)?.ms;
         }
         parts.total = finite(parts.shared + parts.prefill_attention + parts.decode_attention)?;
