@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cut;
 mod error;
 mod file;
 mod mooncake;
@@ -39,12 +40,16 @@ mod setting;
 mod stats;
 mod table;
 mod twin;
+mod validate;
 mod workload;
+mod write;
 
+pub use cut::cut;
 pub use error::{RowError, RowProblem, TraceError};
 pub use prefix::{BlockSizes, PrefixInterner};
 pub use setting::{LoadError, SettingError};
 pub use stats::{ArrivalStats, LengthStats, PrefixCount, TraceStats};
 pub use table::{ParseFormatError, Trace, TraceFormat, TraceOptions, TraceRequest};
 pub use twin::AgenticTwin;
+pub use validate::{Validation, validate};
 pub use workload::{Load, Pacing, Spacing, Synthetic, Window, WorkloadSpec};

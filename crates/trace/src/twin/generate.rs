@@ -20,7 +20,9 @@ const BURSTS: usize = 1_180;
 const CONVERSATION_REQUESTS: usize = 10_956;
 const CONVERSATIONS: usize = 6_552;
 /// A turn's prompt is that of the request so many ranks shorter, and more.
-const TURN_RANKS: usize = 60;
+const TURN_RANKS: usize = 190;
+/// Turns of the conversations that have more than one.
+const TURNS: usize = 4;
 /// Mean gap from a turn to the next.
 const TURN_GAP_MS: f64 = 60_000.0;
 
@@ -196,21 +198,16 @@ impl AgenticTwin {
         }
     }
 
-    /// Conversations are chains through the ascending prompt lengths: some
-    /// requests continue the one [`TURN_RANKS`] before them.
+    /// Conversations are chains through the ascending prompt lengths.
     fn draft_conversations(&self, drafts: &mut Vec<Draft>) {
         let mut stream = self.stream("twin conversations", 0);
         let inputs = ascending(CONVERSATION_INPUT, CONVERSATION_REQUESTS);
         let outputs = shuffled(CONVERSATION_OUTPUT, CONVERSATION_REQUESTS, &mut stream);
-        let later_turns = CONVERSATION_REQUESTS - CONVERSATIONS;
-        let candidates = CONVERSATION_REQUESTS - TURN_RANKS;
+        let continuing = continuing_ranks(&inputs);
         let mut conversations = 0;
         let first = drafts.len();
         for (rank, (&input_tokens, output_tokens)) in inputs.iter().zip(outputs).enumerate() {
-            // Spread evenly: exactly `later_turns` of the candidates.
-            let continues = rank.checked_sub(TURN_RANKS).filter(|candidate| {
-                (candidate + 1) * later_turns / candidates > candidate * later_turns / candidates
-            });
+            let continues = continuing[rank].then(|| rank - TURN_RANKS);
             let (at_ms, prompt) = match continues {
                 Some(before) => {
                     let before = drafts[first + before];
@@ -231,6 +228,27 @@ impl AgenticTwin {
             });
         }
     }
+}
+
+/// Which requests continue the one [`TURN_RANKS`] before them: as many as there
+/// are more requests than conversations, in runs of [`TURNS`].
+fn continuing_ranks(inputs: &[u32]) -> Vec<bool> {
+    let mut continuing = vec![false; CONVERSATION_REQUESTS];
+    let mut left = CONVERSATION_REQUESTS - CONVERSATIONS;
+    for lane in 0..TURN_RANKS {
+        for (turn, rank) in (lane..CONVERSATION_REQUESTS)
+            .step_by(TURN_RANKS)
+            .enumerate()
+        {
+            // A prompt within two blocks would not keep its second one.
+            let grows = |before: usize| inputs[before] >= 2 * BLOCK_TOKENS;
+            if left > 0 && turn % TURNS > 0 && grows(rank - TURN_RANKS) {
+                continuing[rank] = true;
+                left -= 1;
+            }
+        }
+    }
+    continuing
 }
 
 /// Gives out hash ids, numbered by first appearance.

@@ -10,4 +10,5 @@ mod synthetic;
 mod synthetic_run;
 
 pub use spec::{Load, Pacing, Window, WorkloadSpec};
+pub(crate) use spec::{choose, turns_from};
 pub use synthetic::{Spacing, Synthetic};

@@ -133,7 +133,7 @@ impl WorkloadSpec {
         if self.quirks.has(Quirk::RefuseLaterFeatures) {
             refuse_empty_prompts(trace)?;
         }
-        let chosen = self.choose(trace)?;
+        let chosen = choose(trace, &self.window)?;
         let first_ms = match self.pacing {
             Pacing::Arrivals { .. } => earliest_start(trace, &chosen.starts)?,
             Pacing::Closed { .. } => 0.0,
@@ -149,47 +149,47 @@ impl WorkloadSpec {
             Box::new(FlatWorkload::new(trace, chosen.starts, clock, issuer))
         })
     }
+}
 
-    /// The rows inside the window.
-    fn choose(&self, trace: &Trace) -> Result<Chosen, LoadError> {
-        let mut starts = trace.session_starts().to_vec();
-        let mut requests = trace.len() as u64;
-        if self.window.cuts_time() {
-            let first_ms = earliest_start(trace, &starts)?;
-            let start_ms = |&row: &u32| trace.row(row).timestamp_ms.unwrap_or(first_ms);
-            starts.retain(|row| self.window.holds(start_ms(row) - first_ms));
-            requests = starts.iter().map(|&row| turns(trace, row)).sum();
-        }
-        let mut end_row = NO_ROW;
-        if let Some(limit) = self.window.limit
-            && limit < requests
-        {
-            end_row = row_after(trace, &starts, limit);
-            starts.retain(|&row| row < end_row);
-            requests = limit;
-        }
-        if starts.is_empty() {
-            return Err(LoadError::Trace(TraceError::Empty {
-                trace: trace.name().to_owned(),
-                windowed: true,
-            }));
-        }
-        Ok(Chosen {
-            starts,
-            end_row,
-            requests,
-        })
+/// The rows of `trace` inside `window`.
+pub(crate) fn choose(trace: &Trace, window: &Window) -> Result<Chosen, TraceError> {
+    let mut starts = trace.session_starts().to_vec();
+    let mut requests = trace.len() as u64;
+    if window.cuts_time() {
+        let first_ms = earliest_start(trace, &starts)?;
+        let start_ms = |&row: &u32| trace.row(row).timestamp_ms.unwrap_or(first_ms);
+        starts.retain(|row| window.holds(start_ms(row) - first_ms));
+        requests = starts.iter().map(|&row| turns(trace, row)).sum();
     }
+    let mut end_row = NO_ROW;
+    if let Some(limit) = window.limit
+        && limit < requests
+    {
+        end_row = row_after(trace, &starts, limit);
+        starts.retain(|&row| row < end_row);
+        requests = limit;
+    }
+    if starts.is_empty() {
+        return Err(TraceError::Empty {
+            trace: trace.name().to_owned(),
+            windowed: true,
+        });
+    }
+    Ok(Chosen {
+        starts,
+        end_row,
+        requests,
+    })
 }
 
 /// What of a trace a workload plays.
-pub(super) struct Chosen {
+pub(crate) struct Chosen {
     /// First rows of the sessions, in file order.
-    pub(super) starts: Vec<u32>,
+    pub(crate) starts: Vec<u32>,
     /// Rows from this one on are left out.
-    pub(super) end_row: u32,
+    pub(crate) end_row: u32,
     /// How many requests.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
 }
 
 fn block_size(field: &'static str, tokens: u32) -> Result<NonZeroU32, LoadError> {
@@ -198,7 +198,7 @@ fn block_size(field: &'static str, tokens: u32) -> Result<NonZeroU32, LoadError>
 }
 
 /// The rows of the session that starts with `row`, in turn.
-pub(super) fn turns_from(trace: &Trace, row: u32) -> impl Iterator<Item = u32> + '_ {
+pub(crate) fn turns_from(trace: &Trace, row: u32) -> impl Iterator<Item = u32> + '_ {
     std::iter::successors(Some(row), |&row| {
         Some(trace.row(row).next).filter(|&next| next != NO_ROW)
     })

@@ -1,6 +1,7 @@
 //! The crate from outside: workloads as a run sees them.
 
 mod error_cases;
+mod files;
 mod playing;
 mod real_traces;
 mod twin;
