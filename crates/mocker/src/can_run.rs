@@ -15,6 +15,9 @@ pub(crate) struct Limits {
     pub(crate) max_model_tokens: Option<u32>,
 }
 
+/// No request has more tokens than this, whatever the pool, so that token counts fit 32 bits.
+const MOST_TOKENS: u32 = 1 << 31;
+
 impl Limits {
     /// How many tokens a request of these lengths generates on this engine, or
     /// why it could not run even if it were alone.
@@ -37,10 +40,11 @@ impl Limits {
         };
         let tokens = u64::from(input_tokens) + u64::from(output_tokens);
         let needed = tokens.div_ceil(u64::from(self.block_tokens));
-        if needed > u64::from(self.blocks) {
+        let available = self.blocks.min(MOST_TOKENS / self.block_tokens.max(1));
+        if needed > u64::from(available) {
             return Err(Rejection::PoolTooSmall {
                 needed,
-                available: u64::from(self.blocks),
+                available: u64::from(available),
             });
         }
         match self.whole_prompt_budget {

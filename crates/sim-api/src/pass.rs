@@ -63,6 +63,9 @@ impl PassDurations<'_> {
 /// Gaps between consecutive tokens of requests: each of `requests` requests
 /// received one token at the end of each pass, and its token before that
 /// exactly one duration earlier.
+///
+/// Gaps of no length, between the tokens of one burst of speculative decoding,
+/// may be told for many passes at once; their `start` then lies within these.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenGaps<'a> {
     /// Start of the first gap: where the first duration begins.

@@ -176,6 +176,7 @@ impl State {
         self.kv.release(holding, sequence, Fate::Ended);
         self.requests.remove(slot);
         self.front_blocked = false;
+        self.next_completion = None;
     }
 
     /// Keeps count of passes without tokens.

@@ -8,12 +8,12 @@ use super::state::State;
 use super::step_table::StepTable;
 
 /// Stretches of equal passes looked at; beyond them the bound is lower.
-const MOST_STRETCHES: u32 = 64;
+const MOST_STRETCHES: u32 = 32;
 
 impl State {
     /// A lower bound of the next instant at which a watched outcome becomes visible.
     pub(super) fn next_visible(
-        &self,
+        &mut self,
         watch: Watch,
         table: &mut StepTable,
     ) -> Result<Option<SimTime>, StepTimeError> {
@@ -34,24 +34,57 @@ impl State {
             // The coming pass may have anything, even at its start if it has no length.
             return Ok(Some(self.clock));
         }
-        let ahead = match watch {
-            Watch::PassEnd => 0,
-            Watch::FirstTokenOrEnd | Watch::Completion => {
-                self.decoders.until_completion().unwrap_or(0)
-            }
-        };
-        self.end_of_decode_after(ahead, table).map(Some)
+        if watch == Watch::PassEnd {
+            return self.end_of_decode_after(0, table).map(|end| Some(end.at));
+        }
+        if self.next_completion.is_some() {
+            return Ok(self.next_completion);
+        }
+        let ahead = self.decoders.until_completion().unwrap_or(0);
+        let end = self.end_of_decode_after(ahead, table)?;
+        if end.exact {
+            self.next_completion = Some(end.at);
+        }
+        Ok(Some(end.at))
     }
 
-    /// The end of the decode pass after `ahead` more, or an earlier instant
-    /// before which there is no completion.
-    fn end_of_decode_after(
-        &self,
-        ahead: u32,
-        table: &mut StepTable,
-    ) -> Result<SimTime, StepTimeError> {
+    /// The end of the decode pass after `ahead` more.
+    fn end_of_decode_after(&self, ahead: u32, table: &mut StepTable) -> Result<End, StepTimeError> {
         let mut at = self.clock;
         let mut batch = self.batch();
+        let burst = self.decoders.burst();
+        let crossings = &self.decoders.crossings;
+        let (mut done, mut begun) = (0, 0);
+        for _ in 0..MOST_STRETCHES {
+            let most = match table.axis() {
+                DecodeAxis::ActiveKv => crossings
+                    .until_next_after(done * burst)
+                    .map_or(ahead, |crossing| (crossing / burst).min(ahead))
+                    .saturating_sub(done)
+                    .saturating_add(1),
+                DecodeAxis::Context if burst == 1 => ahead - done + 1,
+                DecodeAxis::Context | DecodeAxis::Both => 1,
+            };
+            let most = most.min(self.undisturbed_passes(done + most) - done);
+            if most == 0 {
+                break;
+            }
+            let (passes, end) = table.decodes(batch, most, burst, at)?;
+            at = end;
+            done += passes;
+            if done > ahead {
+                return Ok(End { at, exact: true });
+            }
+            let before = std::mem::replace(&mut begun, crossings.count_within(done * burst));
+            batch.active_blocks += (begun - before) as u32;
+            batch.tokens += u64::from(batch.requests) * u64::from(passes * burst);
+        }
+        Ok(End { at, exact: false })
+    }
+
+    /// How many of the coming `passes` passes there are before one for which
+    /// somebody may be preempted or let in.
+    fn undisturbed_passes(&self, passes: u32) -> u32 {
         // Blocks reserved at the cost of cached ones may let a waiting prompt in.
         let harmless = self.bursts.is_none() || self.queue.is_empty() || !self.has_seat();
         let available = if harmless {
@@ -62,34 +95,15 @@ impl State {
         let burst = self.decoders.burst();
         // Tokens for which a pass needs blocks before it starts.
         let longest = self.bursts.as_ref().map_or(burst, Bursts::longest);
-        let crossings = &self.decoders.crossings;
-        let (mut done, mut begun) = (0, 0);
-        for _ in 0..MOST_STRETCHES {
-            let last = match table.axis() {
-                DecodeAxis::ActiveKv => crossings
-                    .until_next_after(done * burst)
-                    .map_or(ahead, |crossing| (crossing / burst).min(ahead)),
-                DecodeAxis::Context | DecodeAxis::Both => done,
-            };
-            let wanted = last * burst + longest;
-            let had = crossings.tokens_within(available, wanted);
-            if had < wanted {
-                // A pass comes before which somebody may be preempted or let in:
-                // what follows is another matter.
-                let scarce = had.checked_sub(longest).map_or(0, |had| had / burst + 1);
-                let quiet = u64::from(scarce.saturating_sub(done));
-                return Ok(at + table.decode(batch)?.span * quiet);
-            }
-            let passes = last - done + 1;
-            at += table.decode(batch)?.span * u64::from(passes);
-            if last == ahead {
-                break;
-            }
-            done += passes;
-            let before = std::mem::replace(&mut begun, crossings.count_within(done * burst));
-            batch.active_blocks += (begun - before) as u32;
-            batch.tokens += u64::from(batch.requests) * u64::from(passes * burst);
-        }
-        Ok(at)
+        let wanted = (passes - 1) * burst + longest;
+        let had = self.decoders.crossings.tokens_within(available, wanted);
+        had.checked_sub(longest).map_or(0, |had| had / burst + 1)
     }
+}
+
+/// Until when decode passes were followed.
+struct End {
+    at: SimTime,
+    /// Whether these were all; if not, what was looked for comes later.
+    exact: bool,
 }

@@ -105,6 +105,7 @@ impl State {
         sink: &mut dyn EngineSink,
     ) -> Result<(), EngineError> {
         let start = self.clock;
+        self.next_completion = None;
         let fail = |source: StepTimeError| EngineError::StepTime { at: start, source };
         let budget = self.config.max_batched_tokens.map_or(u64::MAX, u64::from);
         let mut pass = PassState::new(start, budget, self.decoders.len());

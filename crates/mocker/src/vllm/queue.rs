@@ -17,14 +17,15 @@ struct Entry {
 /// in front.
 ///
 /// Where the admission of a request preempts another one, its own entry is not
-/// at the front any more and stays behind, *stale*, until it gets there.
+/// at the front any more. In the reference it stays behind, *stale*, until it
+/// gets there.
 #[derive(Debug)]
 pub(super) struct WaitingQueue {
     entries: VecDeque<Entry>,
     waiting: u32,
     prefill: Spread,
     decode: Spread,
-    /// Whether a preempted request counts once per entry.
+    /// Whether stale entries stay, and a preempted request counts once per entry.
     count_stale: bool,
 }
 
@@ -110,7 +111,13 @@ impl WaitingQueue {
             Some(front) if front.slot == slot && front.id == request.id => {
                 self.entries.pop_front();
             }
-            _ => request.stale_entries += 1,
+            _ if self.count_stale => request.stale_entries += 1,
+            // Victims are in front of it now.
+            _ => {
+                if let Some(place) = self.entries.iter().position(|it| it.id == request.id) {
+                    self.entries.remove(place);
+                }
+            }
         }
     }
 

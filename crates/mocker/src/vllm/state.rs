@@ -57,6 +57,8 @@ pub(super) struct State {
     /// the batch.
     pub(super) front_blocked: bool,
     pub(super) pending: Pending,
+    /// The end of the pass with the next completion, as long as that is known.
+    pub(super) next_completion: Option<SimTime>,
     pub(super) last_end: Option<SimTime>,
     pub(super) coverage: CoverageTally,
     /// Passes since the last token.
@@ -82,6 +84,7 @@ impl State {
             admissions: 0,
             front_blocked: false,
             pending: Pending::new(),
+            next_completion: None,
             last_end: None,
             coverage: CoverageTally::default(),
             barren_passes: 0,

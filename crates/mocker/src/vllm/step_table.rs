@@ -225,6 +225,24 @@ impl StepTable {
         })
     }
 
+    /// The end of up to `most` passes that begin with `batch` at `start` and give
+    /// everybody `burst` tokens. They end where the active blocks matter and
+    /// change, or with the piece of the row; returns how many there are.
+    pub(super) fn decodes(
+        &mut self,
+        batch: Batch,
+        most: u32,
+        burst: u32,
+        start: SimTime,
+    ) -> Result<(u32, SimTime), StepTimeError> {
+        if self.axis == DecodeAxis::Context && burst == 1 {
+            let uncounted = &mut CoverageTally::default();
+            let stretch = self.run(batch, most, start, Limit::Through(SimTime::MAX), uncounted)?;
+            return Ok((stretch.passes, stretch.end));
+        }
+        Ok((most, start + self.decode(batch)?.span * u64::from(most)))
+    }
+
     /// The known times of `passes` passes of a row from `context` on.
     pub(super) fn values(&mut self, requests: u32, context: u32, passes: u32) -> &[u64] {
         let offset = (context % PIECE) as usize;
