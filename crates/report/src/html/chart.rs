@@ -21,6 +21,8 @@ pub(crate) enum Shape {
     /// Holds its value until the next point.
     Step,
     StepDashed,
+    /// As a step, with the area below filled.
+    StepArea,
     Dotted,
     LineAndMarkers,
     Squares,
@@ -36,6 +38,7 @@ impl Shape {
             Self::BrokenLine => "broken",
             Self::Step => "step",
             Self::StepDashed => "step-dashed",
+            Self::StepArea => "step-area",
             Self::Dotted => "dotted",
             Self::LineAndMarkers => "line-markers",
             Self::Squares => "square",

@@ -37,6 +37,8 @@
         dash: dashes[series.shape] || "solid",
         shape: series.shape.startsWith("step") ? "hv" : "linear",
       },
+      fill: series.shape === "step-area" ? "tozeroy" : "none",
+      fillcolor: ink + "40",
       marker: { color: ink, size: marked ? 9 : 4, symbol: marked ? series.shape : "circle" },
       hovertext: series.notes.length ? series.notes : undefined,
       hovertemplate: series.notes.length
@@ -106,6 +108,7 @@
         xanchor: "right",
         yanchor: "bottom",
         font: { color: target, size: 11 },
+        bgcolor: card + "c0",
       })),
     };
   }

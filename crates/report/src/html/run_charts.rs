@@ -29,7 +29,8 @@ pub(crate) fn run_charts(summary: &Summary, timeline: &Timeline) -> Vec<Chart> {
         view.replicas(),
         view.requests(),
         view.in_system(),
-        view.throughput(),
+        view.output(),
+        view.prompts(),
         view.queue(),
         view.batch(),
         view.kv_use(),
@@ -180,14 +181,23 @@ impl View<'_> {
         .with(series)
     }
 
-    fn throughput(&self) -> Chart {
+    fn output(&self) -> Chart {
         Chart::new(
-            "Throughput",
-            "Tokens per second",
-            "Output tokens as they come, prompt tokens as they are admitted.",
+            "Output throughput",
+            "Output tokens per second",
+            "Tokens at the time they come, all users together.",
         )
         .with(self.rate("Output", "green", |bin| bin.output_tokens))
-        .with(self.rate("Prompt, admitted", "gray", |bin| bin.admitted_tokens))
+    }
+
+    fn prompts(&self) -> Chart {
+        Chart::new(
+            "Prompt throughput",
+            "Prompt tokens per second",
+            "Prompts at the time of their first admission, and how much of them was cached.",
+        )
+        .with(self.rate("Admitted", "blue", |bin| bin.admitted_tokens))
+        .with(self.rate("Cached", "teal", |bin| bin.reused_tokens))
     }
 
     fn load(&self, mut chart: Chart, value: impl Fn(&PoolLoad) -> Option<f64> + Copy) -> Chart {
@@ -271,8 +281,8 @@ impl View<'_> {
         );
         let states: [(&str, Shape, StateCount); 3] = [
             ("ready", Shape::Step, |size| size.ready),
-            ("starting", Shape::StepDashed, |size| size.starting),
-            ("draining", Shape::StepDashed, |size| size.draining),
+            ("starting", Shape::StepArea, |size| size.starting),
+            ("draining", Shape::StepArea, |size| size.draining),
         ];
         for (pool, name, ready) in self.pools() {
             let [starting, draining] = match pool {

@@ -2,7 +2,7 @@
 
 use sim_api::{
     Admitted, Arrival, Observer, PassDurations, Pool, Preempted, Rejection, RequestId, RunEnd,
-    Stamp, TickRecord, TokenGaps, WorkerLoad, WorkerProfile, WorkerRef,
+    Stamp, TickRecord, TokenGaps, WorkerId, WorkerLoad, WorkerProfile, WorkerRef,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -38,8 +38,8 @@ pub struct Timeline {
     pub(crate) ticks: TickLog,
     pub(crate) end: SimTime,
     flights: Window<Flight>,
-    /// Last instant at which the prefill and the decode pool were sampled.
-    sampled: [Option<SimTime>; 2],
+    /// Last load sample of the prefill and of the decode pool.
+    sampled: [Option<(SimTime, WorkerId)>; 2],
     /// KV tokens that fit on a worker of the prefill and the decode pool.
     kv_capacity: [Option<u64>; 2],
 }
@@ -186,8 +186,10 @@ impl Observer for Timeline {
 
     fn load(&mut self, at: SimTime, worker: WorkerRef, load: &WorkerLoad) {
         let sampled = &mut self.sampled[index(worker.pool)];
-        let fresh = *sampled != Some(at);
-        *sampled = Some(at);
+        // Workers come in the order of their ids; a pool may be sampled twice
+        // at one instant, for the planner and for the observers.
+        let fresh = sampled.is_none_or(|(last, id)| last != at || worker.id <= id);
+        *sampled = Some((at, worker.id));
         let sums = self.bins.at(at).load_mut(worker.pool);
         sums.instants += u64::from(fresh);
         sums.workers += 1;
@@ -211,7 +213,6 @@ impl Observer for Timeline {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use sim_api::WorkerId;
 
     const WORKER: WorkerRef = WorkerRef {
         pool: Pool::Decode,
@@ -254,10 +255,11 @@ mod tests {
             running: 2,
             ..WorkerLoad::default()
         };
-        for ns in [0, 0, 5, 5] {
-            timeline.load(SimTime::from_ns(ns), WORKER, &load);
+        for (ns, id) in [(0, 0), (0, 1), (5, 0), (5, 1), (5, 0), (5, 1)] {
+            let id = WorkerId(id);
+            timeline.load(SimTime::from_ns(ns), WorkerRef { id, ..WORKER }, &load);
         }
         let sums = timeline.bins.at(SimTime::ZERO).load(Pool::Decode);
-        assert_eq!((sums.instants, sums.workers, sums.waiting), (2, 4, 12));
+        assert_eq!((sums.instants, sums.workers, sums.waiting), (3, 6, 18));
     }
 }

@@ -111,7 +111,7 @@ fn every_chart_of_a_planner_run_is_there() {
         "SLA attainment",
         "Replicas",
         "Request rate",
-        "Throughput",
+        "Output throughput",
         "Queue depth",
         "Batch size",
         "KV cache use",
