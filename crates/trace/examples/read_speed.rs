@@ -12,6 +12,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let file = args.next().ok_or("usage: read_speed FILE [ROUNDS]")?;
     let rounds: u32 = args.next().map_or(Ok(5), |rounds| rounds.parse())?;
+    let start = Instant::now();
+    let twin = trace::AgenticTwin::new(1).trace();
+    println!("{} requests generated in {:?}", twin.len(), start.elapsed());
     for _ in 0..rounds {
         let start = Instant::now();
         let trace = Trace::open(Path::new(&file), &TraceOptions::default())?;

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use crate::error::{RowError, RowProblem, TraceError};
 use crate::file::Lines;
-use crate::mooncake::MooncakeReader;
-use crate::table::{TraceBuilder, TraceOptions, push_next};
+use crate::table::{RowReader, TraceBuilder, TraceOptions};
 
 /// More problems than this are counted, not kept.
 const KEPT: usize = 1_000;
@@ -45,10 +44,10 @@ pub fn validate(path: &Path, options: &TraceOptions) -> Result<Validation, Trace
     let lines = Lines::open(path)?;
     let name = lines.trace().to_owned();
     let mut builder = TraceBuilder::new(name, options.format, options.block_size);
-    let mut reader = MooncakeReader::new(lines);
+    let mut reader = RowReader::new(lines, options);
     let mut found = Validation::default();
     loop {
-        match push_next(&mut reader, &mut builder) {
+        match reader.push_next(&mut builder) {
             Ok(true) => {}
             Ok(false) => break,
             Err(TraceError::Row { error, .. }) => {

@@ -5,4 +5,5 @@ mod full;
 mod reader;
 mod row;
 
+pub(crate) use full::problem;
 pub(crate) use reader::MooncakeReader;

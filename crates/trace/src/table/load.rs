@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::builder::{NewRow, TraceBuilder};
 use super::trace::Trace;
+use crate::applied_compute::AppliedComputeReader;
 use crate::error::{RowError, TraceError};
 use crate::file::Lines;
 use crate::mooncake::MooncakeReader;
@@ -15,6 +16,8 @@ pub enum TraceFormat {
     /// One request a line: timestamp, lengths, hash ids.
     #[default]
     Mooncake,
+    /// One session a line: turns of response and tool output, no arrival times.
+    AppliedComputeAgentic,
 }
 
 impl TraceFormat {
@@ -22,6 +25,7 @@ impl TraceFormat {
     pub fn name(self) -> &'static str {
         match self {
             Self::Mooncake => "mooncake",
+            Self::AppliedComputeAgentic => "applied_compute_agentic",
         }
     }
 
@@ -29,13 +33,14 @@ impl TraceFormat {
     pub fn has_arrival_times(self) -> bool {
         match self {
             Self::Mooncake => true,
+            Self::AppliedComputeAgentic => false,
         }
     }
 }
 
 /// An unknown [`TraceFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown trace format {0:?}: expected \"mooncake\"")]
+#[error("unknown trace format {0:?}: expected \"mooncake\" or \"applied_compute_agentic\"")]
 pub struct ParseFormatError(String);
 
 impl FromStr for TraceFormat {
@@ -43,6 +48,7 @@ impl FromStr for TraceFormat {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "mooncake" => Ok(Self::Mooncake),
+            "applied_compute_agentic" => Ok(Self::AppliedComputeAgentic),
             other => Err(ParseFormatError(other.to_owned())),
         }
     }
@@ -55,6 +61,11 @@ pub struct TraceOptions {
     pub format: TraceFormat,
     /// Tokens that one hash id stands for; at least 1.
     pub block_size: u32,
+    /// Of agentic sessions: the part of the first prompt that the sessions of
+    /// a group share, 0 to 1.
+    pub shared_prefix_ratio: f64,
+    /// Of agentic sessions: groups, taken in turn; 0 for none.
+    pub num_prefix_groups: u32,
 }
 
 impl Default for TraceOptions {
@@ -62,6 +73,8 @@ impl Default for TraceOptions {
         Self {
             format: TraceFormat::Mooncake,
             block_size: 512,
+            shared_prefix_ratio: 0.0,
+            num_prefix_groups: 0,
         }
     }
 }
@@ -99,15 +112,39 @@ impl Trace {
     fn from_lines(lines: Lines, options: &TraceOptions) -> Result<Self, TraceError> {
         let mut builder =
             TraceBuilder::new(lines.trace().to_owned(), options.format, options.block_size);
-        let mut reader = MooncakeReader::new(lines);
-        while push_next(&mut reader, &mut builder)? {}
+        let mut reader = RowReader::new(lines, options);
+        while reader.push_next(&mut builder)? {}
         builder.finish()
     }
 }
 
-/// Adds the next row to `builder`; false at the end. After a
-/// [`TraceError::Row`] both can be used on.
-pub(crate) fn push_next(
+/// Rows of a file in any format.
+pub(crate) enum RowReader {
+    Mooncake(MooncakeReader),
+    AppliedCompute(AppliedComputeReader),
+}
+
+impl RowReader {
+    pub(crate) fn new(lines: Lines, options: &TraceOptions) -> Self {
+        match options.format {
+            TraceFormat::Mooncake => Self::Mooncake(MooncakeReader::new(lines)),
+            TraceFormat::AppliedComputeAgentic => {
+                Self::AppliedCompute(AppliedComputeReader::new(lines, *options))
+            }
+        }
+    }
+
+    /// Adds the next row to `builder`; false at the end. After a
+    /// [`TraceError::Row`] both can be used on.
+    pub(crate) fn push_next(&mut self, builder: &mut TraceBuilder) -> Result<bool, TraceError> {
+        match self {
+            Self::Mooncake(reader) => push_request(reader, builder),
+            Self::AppliedCompute(reader) => reader.push_next(builder),
+        }
+    }
+}
+
+fn push_request(
     reader: &mut MooncakeReader,
     builder: &mut TraceBuilder,
 ) -> Result<bool, TraceError> {

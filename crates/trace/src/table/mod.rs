@@ -5,7 +5,7 @@ mod load;
 mod trace;
 
 pub(crate) use builder::{NewRow, TraceBuilder};
-pub(crate) use load::push_next;
+pub(crate) use load::RowReader;
 pub use load::{ParseFormatError, TraceFormat, TraceOptions};
 pub(crate) use trace::{NO_ROW, Row, anonymous_session};
 pub use trace::{Trace, TraceRequest};

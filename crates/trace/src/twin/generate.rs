@@ -20,7 +20,7 @@ const BURSTS: usize = 1_180;
 const CONVERSATION_REQUESTS: usize = 10_956;
 const CONVERSATIONS: usize = 6_552;
 /// A turn's prompt is that of the request so many ranks shorter, and more.
-const TURN_RANKS: usize = 190;
+const TURN_RANKS: usize = 300;
 /// Turns of the conversations that have more than one.
 const TURNS: usize = 4;
 /// Mean gap from a turn to the next.

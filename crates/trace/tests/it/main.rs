@@ -1,5 +1,6 @@
 //! The crate from outside: workloads as a run sees them.
 
+mod agentic;
 mod error_cases;
 mod files;
 mod playing;
