@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aic_perf::{AicConfig, AicEngine, AicStepModel, PolynomialModel};
 use criterion::{Criterion, criterion_group, criterion_main};
-use mocker::{Factory, PoolEngines, Scheduler, VllmConfig};
+use mocker::{Factory, PoolEngines, Scheduler, Speculation, VllmConfig};
 use sim_api::{
     Compat, Coverage, DecodeAxis, DecodeStep, EngineFactory, EngineRequest, EngineSink, Feeds,
     KvRun, Limit, Pool, PrefillStep, Prompt, RequestId, Role, SegmentId, Stamp, StepTime,
@@ -97,7 +97,7 @@ fn arrivals(text: &str, block_tokens: u32) -> Vec<(SimTime, EngineRequest)> {
     arrivals
 }
 
-fn config(block_tokens: u32) -> VllmConfig {
+fn config(block_tokens: u32, accept_rates: &[f64]) -> VllmConfig {
     VllmConfig {
         role: Role::Aggregated,
         block_tokens,
@@ -110,7 +110,10 @@ fn config(block_tokens: u32) -> VllmConfig {
         prefill_speedup: 1.0,
         decode_speedup: 1.0,
         preemption: mocker::Preemption::Lifo,
-        speculation: None,
+        speculation: (!accept_rates.is_empty()).then(|| Speculation {
+            accept_rates: accept_rates.into(),
+            seed: 42,
+        }),
         quirks: Compat::V1_2_1.quirks(),
     }
 }
@@ -145,10 +148,10 @@ fn engine(criterion: &mut Criterion) {
     group.sample_size(20);
     for block_tokens in [64, 512] {
         let arrivals = arrivals(&text, block_tokens);
-        let mut bench = |name: &str, model: mocker::ModelMaker, feeds: Feeds| {
+        let mut bench = |name: &str, model: mocker::ModelMaker, rates: &[f64], feeds: Feeds| {
             let name = format!("{name}, blocks of {block_tokens}");
             let pool = PoolEngines {
-                scheduler: Scheduler::Vllm(config(block_tokens)),
+                scheduler: Scheduler::Vllm(config(block_tokens, rates)),
                 gpus: 1,
                 model,
             };
@@ -169,21 +172,35 @@ fn engine(criterion: &mut Criterion) {
             passes: true,
             kv: true,
         };
-        bench("polynomial", Arc::new(|| Box::new(PolynomialModel)), none);
-        bench("rows by context", Arc::new(|| Box::new(ContextModel)), none);
+        bench(
+            "polynomial",
+            Arc::new(|| Box::new(PolynomialModel)),
+            &[],
+            none,
+        );
+        bench(
+            "rows by context",
+            Arc::new(|| Box::new(ContextModel)),
+            &[],
+            none,
+        );
         let tables = AicConfig::new("h200_sxm", "vllm", "nvidia/Llama-3.1-8B-Instruct-FP8");
         match AicEngine::new(&tables) {
             Ok(engine) => {
                 let model = AicStepModel::new(engine);
-                bench("AIC", Arc::new(move || Box::new(model.clone())), none);
+                bench("AIC", Arc::new(move || Box::new(model.clone())), &[], none);
             }
             Err(error) => eprintln!("AIC skipped: {error}"),
         }
         bench(
             "polynomial, all feeds",
             Arc::new(|| Box::new(PolynomialModel)),
+            &[],
             all,
         );
+        let polynomial: mocker::ModelMaker = Arc::new(|| Box::new(PolynomialModel));
+        bench("all drafts accepted", polynomial.clone(), &[1.0, 1.0], none);
+        bench("drafts drawn", polynomial, &[0.85, 0.3], none);
     }
     group.finish();
 }
