@@ -167,18 +167,18 @@ fn workers(summary: &Summary) -> String {
 }
 
 fn requests(summary: &Summary) -> Tile {
-    let mut detail = format!("{} rejected", count(summary.rejected));
+    let mut detail = format!(
+        "of {}, {} rejected",
+        count(summary.requests),
+        count(summary.rejected)
+    );
     if summary.unfinished > 0 {
         detail.push_str(&format!(", {} unfinished", count(summary.unfinished)));
     }
     detail.push_str(&format!(", {} preemptions", count(summary.preemptions)));
     Tile {
         name: "Requests completed",
-        figure: format!(
-            "{} of {}",
-            count(summary.completed),
-            count(summary.requests)
-        ),
+        figure: count(summary.completed),
         detail,
     }
 }

@@ -53,6 +53,7 @@
     const target = color("red");
     const tracks = chart.tracks.length > 0;
     const values = chart.series.flatMap((series) => series.y);
+    const noted = chart.series.some((series) => series.notes.length > 0);
     const large = values.some((value) => value >= 10000);
     return {
       // Two columns of a printed page; on a screen, the width of the card.
@@ -61,7 +62,7 @@
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
-      hovermode: tracks ? "closest" : "x unified",
+      hovermode: tracks || noted ? "closest" : "x unified",
       hoverlabel: { bgcolor: card, bordercolor: soft, font: { color: ink } },
       showlegend: tracks || chart.series.filter((series) => series.legend).length > 1,
       // Keeps hidden lines hidden when the colours change.
