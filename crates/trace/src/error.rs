@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::setting::SettingError;
+
 /// A trace cannot be read, or holds no runnable workload.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
@@ -52,6 +54,9 @@ pub enum TraceError {
         /// The file.
         trace: String,
     },
+    /// A setting of the reader is out of range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The result cannot be written.
     #[error("cannot write trace {trace}: {source}")]
     Write {

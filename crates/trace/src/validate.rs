@@ -41,6 +41,7 @@ impl Validation {
 /// # Errors
 /// The file cannot be read (on), or has no rows at all.
 pub fn validate(path: &Path, options: &TraceOptions) -> Result<Validation, TraceError> {
+    options.check()?;
     let lines = Lines::open(path)?;
     let name = lines.trace().to_owned();
     let mut builder = TraceBuilder::new(name, options.format, options.block_size);

@@ -9,6 +9,7 @@ use crate::applied_compute::AppliedComputeReader;
 use crate::error::{RowError, TraceError};
 use crate::file::Lines;
 use crate::mooncake::MooncakeReader;
+use crate::setting::{SettingError, at_least_one, check};
 
 /// How requests are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,18 @@ impl Default for TraceOptions {
     }
 }
 
+impl TraceOptions {
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        at_least_one("trace_block_size", u64::from(self.block_size))?;
+        check(
+            (0.0..=1.0).contains(&self.shared_prefix_ratio),
+            "trace_shared_prefix_ratio",
+            "between 0.0 and 1.0",
+            self.shared_prefix_ratio,
+        )
+    }
+}
+
 impl Trace {
     /// Reads a file, plain or compressed with gzip or zstd.
     ///
@@ -110,6 +123,7 @@ impl Trace {
     }
 
     fn from_lines(lines: Lines, options: &TraceOptions) -> Result<Self, TraceError> {
+        options.check()?;
         let mut builder =
             TraceBuilder::new(lines.trace().to_owned(), options.format, options.block_size);
         let mut reader = RowReader::new(lines, options);

@@ -88,3 +88,20 @@ fn what_is_wrong_is_named() {
     let found = open.err().unwrap().to_string();
     assert!(found.contains("requires replay_concurrency"), "{found}");
 }
+
+#[test]
+fn settings_of_the_reader_are_checked() {
+    let found = read(&row("1", "0"), 2.0).unwrap_err().to_string();
+    assert!(found.contains("between 0.0 and 1.0, got 2"), "{found}");
+    let options = TraceOptions {
+        format: TraceFormat::AppliedComputeAgentic,
+        block_size: 0,
+        ..TraceOptions::default()
+    };
+    let found = Trace::from_bytes("rows", row("1", "0"), &options).unwrap_err();
+    assert!(
+        found
+            .to_string()
+            .contains("trace_block_size must be at least 1")
+    );
+}
