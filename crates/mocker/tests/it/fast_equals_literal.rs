@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use mocker::{
-    Factory, Implementation, PoolEngines, Preemption, Scheduler, Speculation, VllmConfig,
+    Factory, Implementation, ModelMaker, PoolEngines, Preemption, Scheduler, Speculation,
+    VllmConfig,
 };
 use proptest::prelude::*;
 use sim_api::{
@@ -160,20 +161,8 @@ fn case(limits: impl Strategy<Value = Limits>, steps: Range<usize>) -> impl Stra
     )
 }
 
-fn engine(case: &Case, implementation: Implementation) -> Box<dyn Engine> {
-    let axis = case.axis;
-    let pool = PoolEngines {
-        scheduler: Scheduler::Vllm(case.config.clone()),
-        gpus: 1,
-        model: Arc::new(move || Box::new(TestModel { axis })),
-    };
-    Factory::aggregated(pool)
-        .with(implementation)
-        .spawn(Pool::Decode, WorkerId(0), case.feeds)
-}
-
 /// Both engines and what they reported since it was last compared.
-struct Pair {
+pub(crate) struct Pair {
     literal: Box<dyn Engine>,
     fast: Box<dyn Engine>,
     literal_log: Log,
@@ -184,8 +173,29 @@ struct Pair {
 }
 
 impl Pair {
+    /// The two engines of a configuration, not started.
+    pub(crate) fn new(config: &VllmConfig, model: &ModelMaker, feeds: Feeds) -> Self {
+        let engine = |implementation| {
+            let pool = PoolEngines {
+                scheduler: Scheduler::Vllm(config.clone()),
+                gpus: 1,
+                model: Arc::clone(model),
+            };
+            let factory = Factory::aggregated(pool).with(implementation);
+            factory.spawn(Pool::Decode, WorkerId(0), feeds)
+        };
+        Self {
+            literal: engine(Implementation::Literal),
+            fast: engine(Implementation::Fast),
+            literal_log: Log::default(),
+            fast_log: Log::default(),
+            promise: None,
+            prompts: Vec::new(),
+        }
+    }
+
     /// Returns whether the run goes on.
-    fn advance(&mut self, limit: Limit) -> Result<bool, TestCaseError> {
+    pub(crate) fn advance(&mut self, limit: Limit) -> Result<bool, TestCaseError> {
         let literal = self.literal.advance(limit, &mut self.literal_log);
         let fast = self.fast.advance(limit, &mut self.fast_log);
         if [&literal, &fast]
@@ -220,9 +230,15 @@ impl Pair {
         Ok(true)
     }
 
-    fn accept(&mut self, now: SimTime, request: EngineRequest) -> Result<(), TestCaseError> {
+    pub(crate) fn accept(
+        &mut self,
+        now: SimTime,
+        request: EngineRequest,
+    ) -> Result<(), TestCaseError> {
         self.promise = None;
-        self.prompts.push(request.prompt.clone());
+        if self.prompts.len() < 32 {
+            self.prompts.push(request.prompt.clone());
+        }
         let literal = self.literal.accept(now, request.clone());
         let fast = self.fast.accept(now, request);
         prop_assert_eq!(literal, fast);
@@ -238,14 +254,9 @@ impl Pair {
 }
 
 fn run(case: &Case) -> Result<(), TestCaseError> {
-    let mut pair = Pair {
-        literal: engine(case, Implementation::Literal),
-        fast: engine(case, Implementation::Fast),
-        literal_log: Log::default(),
-        fast_log: Log::default(),
-        promise: None,
-        prompts: Vec::new(),
-    };
+    let axis = case.axis;
+    let model: ModelMaker = Arc::new(move || Box::new(TestModel { axis }));
+    let mut pair = Pair::new(&case.config, &model, case.feeds);
     let block_tokens = case.config.block_tokens;
     let mut interner = Interner::new(block_tokens);
     let mut now = SimTime::ZERO;

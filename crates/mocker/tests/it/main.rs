@@ -4,6 +4,7 @@ mod args;
 mod default_rules;
 mod driver;
 mod fast_equals_literal;
+mod fast_on_trace;
 mod invariants;
 mod log;
 mod models;
