@@ -1,8 +1,14 @@
 //! Metrics of a run: summary, AIPerf table, JSON, per-request records and HTML.
 //!
 //! A [`Collector`] watches a run as a [`sim_api::Observer`] and never looks at
-//! single tokens; its [`Summary`] is then written in one form or another. The
-//! crate sees no engine, router or planner, only what an observer is told.
+//! single tokens; its [`Summary`] is then written as the AIPerf [`table`], as
+//! JSON ([`report_json`]) or as an HTML page ([`html_report`], whose charts
+//! come from a [`Timeline`] beside the collector). A [`RequestLog`] writes a
+//! line a request, a [`FanOut`] lets several of these watch one run, and
+//! [`compare_table`] puts the JSON reports of several runs side by side.
+//!
+//! The crate sees no engine, router or planner, only what an observer is told,
+//! and reads and writes no file.
 //!
 //! ```
 //! use report::{Collector, CollectorOptions, JsonOptions, report_json, table};

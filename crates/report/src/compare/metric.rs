@@ -17,8 +17,18 @@ pub(crate) struct Metric {
     pub(crate) better: Better,
     /// Whether it decides what a run is said to be better at.
     pub(crate) headline: bool,
-    /// A share, shown in per cent.
-    pub(crate) share: bool,
+    pub(crate) kind: Kind,
+}
+
+/// How a value is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// With two decimals.
+    Amount,
+    /// As a whole number.
+    Count,
+    /// In per cent.
+    Share,
 }
 
 const fn metric(label: &'static str, key: &'static str, better: Better, headline: bool) -> Metric {
@@ -27,7 +37,17 @@ const fn metric(label: &'static str, key: &'static str, better: Better, headline
         key,
         better,
         headline,
-        share: false,
+        kind: Kind::Amount,
+    }
+}
+
+const fn count(label: &'static str, key: &'static str, better: Better) -> Metric {
+    Metric {
+        label,
+        key,
+        better,
+        headline: false,
+        kind: Kind::Count,
     }
 }
 
@@ -37,7 +57,7 @@ const fn share(label: &'static str, key: &'static str, headline: bool) -> Metric
         key,
         better: Better::Higher,
         headline,
-        share: true,
+        kind: Kind::Share,
     }
 }
 
@@ -58,12 +78,12 @@ pub(crate) const METRICS: &[Metric] = &[
     metric("Goodput (req/s)", "goodput_rps", Higher, false),
     metric("Output (tok/s)", "output_throughput_tok_s", Higher, true),
     share("Prefix cache reuse", "prefix_cache_reused_ratio", false),
-    metric("Requests completed", "completed_requests", Neither, false),
-    metric("Requests rejected", "rejected_requests", Lower, false),
-    metric("Preemptions", "preemptions", Lower, false),
+    count("Requests completed", "completed_requests", Neither),
+    count("Requests rejected", "rejected_requests", Lower),
+    count("Preemptions", "preemptions", Lower),
     metric("GPU-hours", "gpu_hours", Lower, true),
     metric("Cost", "cost", Lower, true),
-    metric("Scaling events", "scaling_events", Neither, false),
+    count("Scaling events", "scaling_events", Neither),
     metric("Duration (ms)", "duration_ms", Neither, false),
 ];
 

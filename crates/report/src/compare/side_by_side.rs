@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
 use super::ComparedRun;
-use super::metric::{Better, METRICS, Metric};
+use super::metric::{Better, Kind, METRICS, Metric};
 use crate::table::number;
 
 /// The runs side by side: a column a run, with the change against the first,
@@ -91,10 +91,10 @@ fn cell(metric: &Metric, value: Option<f64>, first: Option<f64>) -> String {
     let Some(value) = value else {
         return "-".to_owned();
     };
-    let mut text = if metric.share {
-        format!("{:.2} %", value * 100.0)
-    } else {
-        number(value)
+    let mut text = match metric.kind {
+        Kind::Share => format!("{:.2} %", value * 100.0),
+        Kind::Amount => number(value),
+        Kind::Count => number(value).trim_end_matches(".00").to_owned(),
     };
     if let Some(change) = first.and_then(|first| change(metric, first, value)) {
         let _ = write!(text, " ({change})");
@@ -104,7 +104,7 @@ fn cell(metric: &Metric, value: Option<f64>, first: Option<f64>) -> String {
 
 /// Shares change by percentage points, everything else by per cent.
 fn change(metric: &Metric, first: f64, value: f64) -> Option<String> {
-    if metric.share {
+    if metric.kind == Kind::Share {
         return Some(format!("{:+.2} pp", (value - first) * 100.0));
     }
     (first != 0.0).then(|| format!("{:+.1} %", (value - first) / first.abs() * 100.0))
@@ -169,6 +169,7 @@ mod tests {
         assert!(text.contains("1,500.00 (-25.0 %)"), "{text}");
         assert!(text.contains("90.00 % (+0.00 pp)"), "{text}");
         assert!(!text.contains("ITL"), "{text}");
+        assert!(text.contains("10 (+0.0 %)"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(
             text.ends_with(
