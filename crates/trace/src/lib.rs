@@ -53,4 +53,4 @@ pub use stats::{ArrivalStats, LengthStats, PrefixCount, TraceStats};
 pub use table::{ParseFormatError, Trace, TraceFormat, TraceOptions, TraceRequest};
 pub use twin::AgenticTwin;
 pub use validate::{Validation, validate};
-pub use workload::{Load, Pacing, Spacing, Synthetic, Window, WorkloadSpec};
+pub use workload::{Load, Pacing, Spacing, StreamedTrace, Synthetic, Window, WorkloadSpec};

@@ -154,6 +154,17 @@ impl TraceBuilder {
         }
     }
 
+    /// The only row since the last call, with its ids, and whether it names a
+    /// session; for those who keep no trace.
+    pub(crate) fn take_row(&mut self, ids: &mut Vec<u64>) -> Option<(Row, bool)> {
+        let row = self.trace.rows.pop()?;
+        let named = !self.trace.names.is_empty();
+        ids.clear();
+        ids.append(&mut self.trace.ids);
+        self.trace.sessions.clear();
+        Some((row, named))
+    }
+
     /// The trace.
     ///
     /// # Errors

@@ -60,7 +60,8 @@ impl Workload for FlatWorkload {
                 break;
             };
             let at = if self.clock.is_closed() { now } else { ready };
-            let arrival = self.issuer.issue(&self.trace, self.trace.row(row), at);
+            let row = self.trace.row(row);
+            let arrival = self.issuer.issue(self.trace.ids_of(row), row, at);
             out.push(arrival);
             self.next += 1;
         }

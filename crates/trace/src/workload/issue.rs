@@ -93,14 +93,14 @@ impl Issuer {
         }
     }
 
-    /// The arrival of `row` at `at`.
-    pub(super) fn issue(&mut self, trace: &Trace, row: &Row, at: SimTime) -> Arrival {
+    /// The arrival of `row`, with its hash `ids`, at `at`.
+    pub(super) fn issue(&mut self, ids: &[u64], row: &Row, at: SimTime) -> Arrival {
         let id = RequestId(self.issued);
         self.issued += 1;
         Arrival {
             id,
             at,
-            prompt: self.interner.prompt(trace.ids_of(row), row.input_tokens),
+            prompt: self.interner.prompt(ids, row.input_tokens),
             output_tokens: row.output_tokens,
             origin: Origin {
                 session: SessionId(row.session),

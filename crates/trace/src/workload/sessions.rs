@@ -78,7 +78,7 @@ impl Workload for SessionWorkload {
             };
             let at = if self.clock.is_closed() { now } else { turn.at };
             let row = self.trace.row(turn.row);
-            let arrival = self.issuer.issue(&self.trace, row, at);
+            let arrival = self.issuer.issue(self.trace.ids_of(row), row, at);
             if row.next != NO_ROW && row.next < self.end_row {
                 self.in_flight.insert(arrival.id, row.next);
             }

@@ -8,6 +8,7 @@ use sim_api::{Quirk, Quirks, Workload};
 use super::flat::FlatWorkload;
 use super::issue::{Clock, Issuer};
 use super::sessions::SessionWorkload;
+use super::streamed::StreamedTrace;
 use super::synthetic::Synthetic;
 use crate::error::{RowProblem, TraceError};
 use crate::prefix::BlockSizes;
@@ -19,6 +20,8 @@ use crate::table::{NO_ROW, Trace};
 pub enum Load {
     /// A parsed trace.
     Trace(Arc<Trace>),
+    /// A trace that is read while it is played.
+    Streamed(StreamedTrace),
     /// Equal requests.
     Synthetic(Synthetic),
 }
@@ -110,6 +113,21 @@ impl WorkloadSpec {
         let engine = block_size("block_size", self.engine_block_size)?;
         match &self.load {
             Load::Trace(trace) => self.of_trace(trace, engine),
+            Load::Streamed(trace) => {
+                if self.quirks.has(Quirk::RefuseLaterFeatures) {
+                    trace.refuse_empty_prompts()?;
+                }
+                let sizes = BlockSizes {
+                    trace: block_size("trace_block_size", trace.block_size())?,
+                    engine,
+                };
+                let issuer = Issuer::new(sizes, self.quirks);
+                Ok(Box::new(trace.workload(
+                    self.pacing,
+                    self.window,
+                    issuer,
+                )?))
+            }
             Load::Synthetic(synthetic) => {
                 synthetic.workload(self.pacing, &self.window, engine, self.quirks)
             }

@@ -1,9 +1,13 @@
 //! Cutting, writing and validating files.
 
 use std::fs;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use trace::{Trace, TraceOptions, Window, cut, validate};
+use sim_core::SimTime;
+use trace::{Load, StreamedTrace, Trace, TraceOptions, Window, cut, validate};
+
+use crate::playing::{OPEN, spec};
 
 const ROWS: &str = r#"{"timestamp": 100, "output_length": 1, "hash_ids": [1], "extra": true}
 
@@ -130,4 +134,48 @@ proptest! {
         let bytes = [magic[head], &bytes].concat();
         prop_assert!(Trace::from_bytes("random", bytes, &TraceOptions::default()).is_err());
     }
+}
+
+#[test]
+fn a_streamed_trace_plays_as_the_whole_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("twin.jsonl.gz");
+    trace::AgenticTwin::new(3)
+        .trace()
+        .write_mooncake(&path)
+        .unwrap();
+    let options = TraceOptions::default();
+    let streamed = StreamedTrace::scan(&path, &options).unwrap().unwrap();
+    let whole = Trace::open(&path, &options).unwrap();
+    assert_eq!(streamed.requests(), whole.len() as u64);
+    let window = Window {
+        from_s: Some(30.0),
+        to_s: Some(90.0),
+        limit: Some(500),
+    };
+    let played = |load| {
+        let mut spec = spec(load, OPEN);
+        (spec.window, spec.engine_block_size) = (window, 64);
+        let mut out = Vec::new();
+        let mut workload = spec.build().unwrap();
+        workload
+            .release(SimTime::MAX, usize::MAX, &mut out)
+            .unwrap();
+        out
+    };
+    let one = played(Load::Streamed(streamed));
+    let two = played(Load::Trace(Arc::new(whole)));
+    assert!(one.len() > 300);
+    assert_eq!(format!("{one:?}"), format!("{two:?}"));
+}
+
+#[test]
+fn sessions_and_disorder_are_not_streamed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.jsonl");
+    fs::write(&path, ROWS).unwrap();
+    let options = TraceOptions::default();
+    assert!(StreamedTrace::scan(&path, &options).unwrap().is_none());
+    fs::write(&path, "").unwrap();
+    assert!(StreamedTrace::scan(&path, &options).is_err());
 }
