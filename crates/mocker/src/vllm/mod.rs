@@ -22,6 +22,7 @@ mod pass;
 mod plan;
 mod queue;
 mod request;
+mod schedule;
 mod segment;
 mod state;
 mod step_table;

@@ -2,15 +2,14 @@
 //! blocks. Decoders count as a whole, the others are looked at one by one.
 
 use sim_api::{
-    Admitted, EngineError, EngineSink, PassDurations, PassRecord, PassRun, PrefillStep, Role,
-    Stamp, StepTimeError,
+    EngineError, EngineSink, PassDurations, PassRecord, PassRun, PrefillStep, Role, Stamp,
+    StepTimeError,
 };
 use sim_core::{SimDuration, SimTime};
 use smallvec::SmallVec;
 
 use super::outcomes::PassLength;
-use super::request::Status;
-use super::state::{Running, Scheduled, State};
+use super::state::{Scheduled, State};
 use super::step_table::{Batch, StepTable, Timed};
 
 /// What a pass has gathered so far.
@@ -20,15 +19,15 @@ pub(super) struct PassState {
     /// Its end, once tokens are given out.
     pub(super) end: SimTime,
     /// Tokens it may still schedule.
-    budget: u64,
+    pub(super) budget: u64,
     /// Requests with prompt tokens.
     prefills: u32,
     /// Σ of the prompt tokens that they reach.
     reached: u64,
     /// Σ of the prompt tokens that they had before.
     before: u64,
-    /// Whether somebody was preempted.
-    preempted: bool,
+    /// Whether somebody was preempted for blocks that others were to hold.
+    pub(super) preempted: bool,
     /// The place in the running order up to which tokens were given out.
     pub(super) emitting_at: Option<u64>,
     /// Decoders that were scheduled and not preempted before they got their token.
@@ -64,6 +63,16 @@ impl PassState {
         }
     }
 
+    /// Takes in what was scheduled of a request.
+    pub(super) fn add(&mut self, scheduled: Scheduled, costs_prefill: bool) {
+        if scheduled.prompt_tokens > 0 && costs_prefill {
+            self.prefills += 1;
+            self.reached += u64::from(scheduled.before + scheduled.prompt_tokens);
+            self.before += u64::from(scheduled.before);
+        }
+        self.budget -= u64::from(scheduled.tokens);
+    }
+
     /// Takes a preempted request's tokens out again.
     pub(super) fn undo(&mut self, scheduled: Scheduled) {
         self.budget += u64::from(scheduled.tokens);
@@ -81,20 +90,6 @@ impl PassState {
             self.decoders -= 1;
         }
     }
-}
-
-/// What became of an attempt to schedule a request.
-enum Turn {
-    Scheduled {
-        scheduled: Scheduled,
-        cached: u32,
-    },
-    /// It must wait; `early` if it was not even tried to get blocks.
-    Blocked {
-        early: bool,
-    },
-    /// It was itself preempted.
-    Preempted,
 }
 
 impl State {
@@ -137,179 +132,6 @@ impl State {
         self.decoders.advance(1);
         self.settle(budget);
         self.note_progress(emitted, start)
-    }
-
-    fn schedule_running(&mut self, pass: &mut PassState, sink: &mut dyn EngineSink) {
-        for running in &mut self.others {
-            running.scheduled = None;
-            running.emitted = false;
-        }
-        // An index into the whole running batch: removing a request before it
-        // makes the pass skip one, as in the reference.
-        let mut index = self.decoders.len() as usize;
-        while pass.budget > 0 {
-            let Some(at) = index.checked_sub(self.decoders.len() as usize) else {
-                break;
-            };
-            let Some(slot) = self.others.get(at).map(|running| running.slot) else {
-                break;
-            };
-            match self.schedule(slot, pass, sink) {
-                Turn::Scheduled { scheduled, .. } => {
-                    if let Some(running) = self.others.iter_mut().find(|it| it.slot == slot) {
-                        running.scheduled = Some(scheduled);
-                    }
-                    index += 1;
-                }
-                Turn::Blocked { .. } => break,
-                Turn::Preempted => {}
-            }
-        }
-    }
-
-    fn admit(&mut self, pass: &mut PassState, sink: &mut dyn EngineSink) {
-        let plain = self.others.is_empty();
-        while !pass.preempted && self.has_seat() {
-            let Some(slot) = self.queue.front(&mut self.requests) else {
-                break;
-            };
-            match self.schedule(slot, pass, sink) {
-                Turn::Scheduled { scheduled, cached } => {
-                    self.start_running(slot, scheduled, cached, pass, sink);
-                    if scheduled.tokens == 0 && pass.budget == 0 {
-                        break;
-                    }
-                }
-                Turn::Blocked { early } => {
-                    // The budget that was left is what passes of the same decoders leave.
-                    self.front_blocked = early && plain && self.others.is_empty();
-                    break;
-                }
-                Turn::Preempted => break,
-            }
-        }
-    }
-
-    fn start_running(
-        &mut self,
-        slot: u32,
-        scheduled: Scheduled,
-        cached: u32,
-        pass: &PassState,
-        sink: &mut dyn EngineSink,
-    ) {
-        let request = &mut self.requests[slot];
-        self.queue.admit(slot, request);
-        sink.admitted(Admitted {
-            request: request.id,
-            at: pass.start,
-            cached_tokens: cached,
-            again: request.admitted,
-        });
-        request.admitted = true;
-        request.status = Status::Running;
-        request.order = self.admissions;
-        self.admissions += 1;
-        self.others.push(Running {
-            slot,
-            scheduled: Some(scheduled),
-            emitted: false,
-        });
-    }
-
-    fn schedule(&mut self, slot: u32, pass: &mut PassState, sink: &mut dyn EngineSink) -> Turn {
-        let block_tokens = self.config.block_tokens;
-        let request = &self.requests[slot];
-        let (prompt, len) = (request.prompt.tokens(), request.len());
-        let cached = if request.computed == 0 {
-            self.cached_tokens(slot)
-        } else {
-            0
-        };
-        let from = request.computed + cached;
-        let before = from.min(prompt);
-        let remaining = len - from;
-        if !self.config.chunked_prefill && u64::from(prompt - before) > pass.budget {
-            return Turn::Blocked { early: true };
-        }
-        let take = u64::from(remaining).min(pass.budget) as u32;
-        if take == 0 && remaining > 0 {
-            return Turn::Blocked { early: true };
-        }
-        let target = from + take;
-        if self.config.speculation.is_some() && !self.may_take(slot, target) {
-            return Turn::Blocked { early: true };
-        }
-        loop {
-            let request = &mut self.requests[slot];
-            if target <= request.allocated {
-                request.computed = target;
-                break;
-            }
-            let wanted = target.div_ceil(block_tokens);
-            let (sequence, holding) = request.parts(block_tokens, self.config.prefix_caching);
-            self.kv.hold(holding, sequence, wanted);
-            let held = holding.blocks;
-            if held == wanted {
-                request.allocated = target;
-                request.computed = target;
-                break;
-            }
-            request.allocated = held * block_tokens;
-            request.computed = request.allocated;
-            let Some(victim) = self.preempt(pass, sink) else {
-                break;
-            };
-            pass.preempted = true;
-            if victim == slot {
-                return Turn::Preempted;
-            }
-        }
-        let reached = self.requests[slot].computed;
-        let tokens = reached.saturating_sub(from);
-        if tokens == 0 && reached < len {
-            return Turn::Blocked { early: false };
-        }
-        let prompt_tokens = reached.min(prompt).saturating_sub(before);
-        if prompt_tokens > 0 && self.config.role != Role::Decode {
-            pass.prefills += 1;
-            pass.reached += u64::from(before + prompt_tokens);
-            pass.before += u64::from(before);
-        }
-        pass.budget -= u64::from(tokens);
-        let scheduled = Scheduled {
-            tokens,
-            prompt_tokens,
-            before,
-        };
-        Turn::Scheduled { scheduled, cached }
-    }
-
-    /// With speculation a request that waits takes no running one's blocks: what
-    /// version 1.3.1 of the reference, the first with speculation, does.
-    fn may_take(&mut self, slot: u32, target: u32) -> bool {
-        let block_tokens = self.config.block_tokens;
-        let request = &mut self.requests[slot];
-        if request.status == Status::Running {
-            return true;
-        }
-        let (sequence, holding) = request.parts(block_tokens, self.config.prefix_caching);
-        let to = target.div_ceil(block_tokens);
-        self.kv.missing(holding, sequence, to) <= self.kv.available()
-    }
-
-    /// Tokens of a request's prompt that are in the cache.
-    fn cached_tokens(&self, slot: u32) -> u32 {
-        if !self.config.prefix_caching {
-            return 0;
-        }
-        let request = &self.requests[slot];
-        let blocks = self
-            .kv
-            .resident(request.prompt.runs(), Some(&request.holding));
-        blocks
-            .saturating_mul(self.config.block_tokens)
-            .min(request.prompt.tokens())
     }
 
     fn prefill_span(
