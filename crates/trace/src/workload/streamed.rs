@@ -133,9 +133,7 @@ struct Rows {
 
 impl Rows {
     fn open(path: &Path, options: &TraceOptions) -> Result<Self, TraceError> {
-        options
-            .check()
-            .map_err(|error: SettingError| TraceError::from(error))?;
+        options.check()?;
         let lines = Lines::open(path)?;
         let trace = lines.trace().to_owned();
         Ok(Self {
