@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use sim_api::Quirks;
-use trace::{BlockSizes, PrefixInterner, Trace, TraceOptions};
+use trace::{BlockSizes, PrefixInterner, Trace, TraceOptions, TraceStats};
 
 pub(crate) fn published(name: &str) -> Option<Trace> {
     let path = PathBuf::from(concat!(
@@ -26,6 +26,13 @@ fn the_conversation_trace_has_its_known_size_and_reuse() {
     };
     assert_eq!(trace.len(), 12_031);
     assert!(!trace.is_multi_turn());
+    let stats = TraceStats::of(&trace);
+    assert!((stats.block_reuse_ratio - 0.366).abs() < 0.001);
+    assert_eq!(
+        (stats.isl.mean.round(), stats.osl.mean.round()),
+        (12_035.0, 343.0)
+    );
+    assert_eq!(stats.arrivals.instants, 1_180);
     let size = |tokens| NonZeroU32::new(tokens).unwrap();
     let sizes = BlockSizes {
         trace: size(512),
