@@ -147,6 +147,29 @@ fn request(id: u32, arrives: u64, load: f64, disaggregated: bool, all: &mut dyn 
     all.completed(worker, stamp(first + each * u64::from(passes)), request);
 }
 
+/// What the planner tells of a tick.
+fn values(at_s: u64, load: f64) -> BTreeMap<&'static str, f64> {
+    let steady = |value: f64| value + f64::from((at_s / 300) as u32);
+    [
+        ("observed_rps", 1.0 + load * 6.0),
+        ("predicted_rps", steady(2.0)),
+        ("observed_ttft_ms", 200.0 + load * 3000.0),
+        ("observed_itl_ms", 12.0 + load * 30.0),
+        ("estimated_ttft_ms", 100.0 + load * 2500.0),
+        ("estimated_itl_ms", 11.0 + load * 35.0),
+        ("observed_isl", 4700.0),
+        ("predicted_isl", 4600.0),
+        ("observed_osl", 40.0),
+        ("predicted_osl", 41.0),
+        ("observed_kv_hit_rate", 0.33),
+        ("engine_rps_prefill", 2.0),
+        ("engine_rps_decode", 3.1),
+        ("lower_bound_decode", steady(1.0)),
+        ("gpu_hours", at_s as f64 / 1200.0),
+    ]
+    .into()
+}
+
 fn tick(at_s: u64, load: f64, disaggregated: bool, words: &Words, all: &mut dyn Observer) {
     let at = SimTime::from_ns(at_s * SECOND);
     let ready = 2 + u32::from(load > 0.6) + 2 * u32::from(load > 0.8);
@@ -176,25 +199,6 @@ fn tick(at_s: u64, load: f64, disaggregated: bool, words: &Words, all: &mut dyn 
             });
         }
     }
-    let steady = |value: f64| value + f64::from((at_s / 300) as u32);
-    let values: BTreeMap<&'static str, f64> = [
-        ("observed_rps", 1.0 + load * 6.0),
-        ("predicted_rps", steady(2.0)),
-        ("observed_ttft_ms", 200.0 + load * 3000.0),
-        ("observed_itl_ms", 12.0 + load * 30.0),
-        ("estimated_ttft_ms", 100.0 + load * 2500.0),
-        ("estimated_itl_ms", 11.0 + load * 35.0),
-        ("observed_isl", 4700.0),
-        ("predicted_isl", 4600.0),
-        ("observed_osl", 40.0),
-        ("predicted_osl", 41.0),
-        ("observed_kv_hit_rate", 0.33),
-        ("engine_rps_prefill", 2.0),
-        ("engine_rps_decode", 3.1),
-        ("lower_bound_decode", steady(1.0)),
-        ("gpu_hours", at_s as f64 / 1200.0),
-    ]
-    .into();
     let load_reason = match load {
         load if load > 0.8 => "scale_up",
         load if load < 0.1 => "scale_down",
@@ -211,7 +215,7 @@ fn tick(at_s: u64, load: f64, disaggregated: bool, words: &Words, all: &mut dyn 
         at,
         prefill_ready: prefill,
         decode_ready: ready,
-        values,
+        values: values(at_s, load),
         reasons: reasons.chain(throughput).collect(),
         engines,
         targets: (load > 0.8).then_some(Targets {
