@@ -243,19 +243,26 @@ impl Fleet {
         Ok(())
     }
 
+    /// Whether a worker's watched outcome may be at `now`.
+    pub(crate) fn is_due(&self, now: SimTime) -> bool {
+        let bounds = self.workers.iter().flatten().filter_map(|worker| worker.bound);
+        bounds.flatten().any(|at| at <= now)
+    }
+
     /// Advances the workers whose watched outcome may be at `now`.
     pub(crate) fn advance_due(
         &mut self,
-        now: SimTime,
+        limit: Limit,
         ears: &mut Ears<'_>,
     ) -> Result<(), EngineError> {
+        let now = limit.instant();
         for index in 0..self.workers.len() {
             let due = |worker: &Worker| match worker.bound {
                 Some(bound) => bound.is_some_and(|at| at <= now),
                 None => true,
             };
             if self.workers[index].as_ref().is_some_and(due) {
-                self.advance(WorkerId(index as u32), Limit::Before(now), ears)?;
+                self.advance(WorkerId(index as u32), limit, ears)?;
             }
         }
         Ok(())

@@ -73,6 +73,8 @@ pub struct Simulation<'a> {
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) dispatches: Vec<Dispatch>,
     now: SimTime,
+    /// Whether there was an instant yet.
+    visited: bool,
     /// The last arrival, hand-off, worker start; pass ends are the fleets'.
     pub(crate) last_event: SimTime,
 }
@@ -115,6 +117,7 @@ impl<'a> Simulation<'a> {
             arrivals: Vec::new(),
             dispatches: Vec::new(),
             now: SimTime::ZERO,
+            visited: false,
             last_event: SimTime::ZERO,
         }
     }
@@ -272,8 +275,10 @@ impl<'a> Simulation<'a> {
 
     /// Everything of one instant but pass starts and ticks, in rank order.
     fn instant(&mut self, now: SimTime) -> Result<(), RunError> {
-        self.now = now;
-        self.deliver(now)?;
+        // A second visit: all that arrives at this instant is there, so its passes may start.
+        let again = self.visited && self.now == now;
+        (self.visited, self.now) = (true, now);
+        self.deliver(now, again)?;
         while let Some(event) = self.events.pop_due(now) {
             self.handle(now, event.payload)?;
         }
@@ -281,19 +286,22 @@ impl<'a> Simulation<'a> {
     }
 
     /// Brings outcomes up to `now` to whoever waits for them.
-    fn deliver(&mut self, now: SimTime) -> Result<(), RunError> {
+    fn deliver(&mut self, now: SimTime, again: bool) -> Result<(), RunError> {
         let waits = self.waits_for_completions();
+        let limit = if again { Limit::Through(now) } else { Limit::Before(now) };
+        let prefill_first = self.prefill.as_ref().is_some_and(|prefill| prefill.is_due(now));
         let mut ears = Ears {
             observer: self.observer,
             outcomes: &mut self.outcomes,
         };
         if let Some(prefill) = &mut self.prefill {
-            prefill.advance_due(now, &mut ears)?;
+            prefill.advance_due(limit, &mut ears)?;
         }
+        let limit = if prefill_first { Limit::Before(now) } else { limit };
         if self.decode.needs.kv || self.decode.needs.progress {
-            self.decode.advance_all(Limit::Before(now), &mut ears)?;
+            self.decode.advance_all(limit, &mut ears)?;
         } else if waits {
-            self.decode.advance_due(now, &mut ears)?;
+            self.decode.advance_due(limit, &mut ears)?;
         }
         self.settle(now)
     }

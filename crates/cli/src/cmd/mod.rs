@@ -1,0 +1,35 @@
+//! The subcommands.
+
+mod compare;
+mod completions;
+mod perf;
+mod replay;
+mod schema;
+mod trace;
+
+use std::io::Write;
+
+use crate::args::raw::{Cli, Command};
+use crate::exit::Failure;
+
+/// Carries a command out.
+pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        None => replay::example(),
+        Some(Command::Replay(args)) => replay::execute(&args),
+        Some(Command::Trace(command)) => trace::execute(&command),
+        Some(Command::Compare(args)) => compare::execute(&args),
+        Some(Command::Perf(command)) => perf::execute(&command),
+        Some(Command::Schema(args)) => schema::execute(&args),
+        Some(Command::Completions { shell }) => completions::execute(shell),
+    }
+}
+
+/// Prints to stdout; a reader that has had enough is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! `dynosim perf list`: what is known.
+
+use aic_perf::table::PerfTables;
+use aic_perf::{GpuSpec, ModelSpec};
+use serde_json::json;
+
+use crate::args::raw::PerfListArgs;
+use crate::exit::Failure;
+
+pub(crate) fn execute(args: &PerfListArgs) -> Result<(), Failure> {
+    let mut tables = Vec::new();
+    for (system, backend) in PerfTables::embedded_pairs() {
+        let packed = PerfTables::embedded(system, backend).map_err(anyhow::Error::from)?;
+        tables.push((system, backend, packed.version().to_owned()));
+    }
+    let models: Vec<&str> = ModelSpec::bundled_ids().collect();
+    if args.json {
+        let tables: Vec<_> = tables
+            .iter()
+            .map(|(system, backend, version)| {
+                json!({"system": system, "backend": backend, "version": version})
+            })
+            .collect();
+        let systems: Vec<_> = GpuSpec::ALL.iter().map(|gpu| gpu.name).collect();
+        let value = json!({"tables": tables, "systems": systems, "models": models});
+        let text = serde_json::to_string_pretty(&value).map_err(Failure::failed)?;
+        return super::super::print(&format!("{text}\n"));
+    }
+    let mut text = "GPUs with measured tables, by backend and its version:\n".to_owned();
+    let mut last = "";
+    for (system, backend, version) in &tables {
+        if *system != last {
+            text += &format!("  {system}\n");
+            last = system;
+        }
+        text += &format!("    {backend:<8} {version}\n");
+    }
+    text += "Models by name (others from a folder with config.json):\n";
+    for model in models {
+        text += &format!("  {model}\n");
+    }
+    super::super::print(&text)
+}

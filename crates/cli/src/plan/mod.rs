@@ -1,0 +1,249 @@
+//! A run, resolved from flags and configuration: nothing later reads a flag.
+
+mod autoscaler;
+mod deployment;
+mod goals;
+mod timing;
+pub(crate) mod workload;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use kv_router::RoundRobin;
+use mocker::{Factory, Implementation};
+use replay::RunSpec;
+use serde_json::{Map, Value, json};
+use sim_api::{Compat, EngineFactory, Quirk, Quirks, Router, ScalingPolicy, Workload};
+use sim_core::SimDuration;
+
+use crate::args::raw::ReplayArgs;
+use crate::exit::Failure;
+use autoscaler::PlannerPlan;
+use deployment::{DeploymentPlan, Setting};
+use goals::Goals;
+use workload::WorkloadPlan;
+
+/// Everything about a run, checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    compat: Compat,
+    seed: u64,
+    pub(crate) deployment: DeploymentPlan,
+    pub(crate) workload: WorkloadPlan,
+    pub(crate) planner: Option<PlannerPlan>,
+    pub(crate) goals: Goals,
+    pub(crate) no_wall_clock: bool,
+    kv_event_lag: SimDuration,
+    implementation: Implementation,
+    /// Sentences for the user.
+    pub(crate) notes: Vec<String>,
+}
+
+/// `replay`'s flags without a program around them.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Flags {
+    #[command(flatten)]
+    replay: ReplayArgs,
+}
+
+impl Plan {
+    /// Resolves the flags of `dynosim replay`.
+    ///
+    /// # Errors
+    /// A flag, a configuration or the head of the trace is wrong; code 2.
+    pub fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
+        let flags = Flags::try_parse_from(flags).map_err(anyhow::Error::from)?;
+        Self::resolve(&flags.replay)
+    }
+
+    /// Resolves `replay`'s flags; without a trace and a synthetic load, `twin`
+    /// says which generated workload to take.
+    pub(crate) fn resolve(args: &ReplayArgs) -> Result<Self, Failure> {
+        Self::with_workload(args, |block_tokens, quirks| {
+            WorkloadPlan::resolve(args, block_tokens, quirks)
+        })
+        .map_err(Failure::from)
+    }
+
+    /// The embedded workload on the deployment of `args`.
+    pub(crate) fn on_the_twin(args: &ReplayArgs) -> Result<Self, Failure> {
+        Self::with_workload(args, |block_tokens, quirks| {
+            Ok(WorkloadPlan::twin(
+                args.deployment.seed,
+                block_tokens,
+                quirks,
+            ))
+        })
+        .map_err(Failure::from)
+    }
+
+    fn with_workload(
+        args: &ReplayArgs,
+        workload: impl FnOnce(u32, Quirks) -> Result<WorkloadPlan>,
+    ) -> Result<Self> {
+        let mut notes = Vec::new();
+        let flags = &args.deployment;
+        let compat: Compat = flags.compat.parse().context("--compat")?;
+        let quirks = compat.quirks();
+        check_mode(&flags.replay_mode)?;
+        check_router(flags.router_mode.as_deref())?;
+        let planner = match &flags.planner_config {
+            Some(given) => Some(PlannerPlan::resolve(
+                given,
+                flags.benchmark_granularity,
+                quirks,
+                &mut notes,
+            )?),
+            None => None,
+        };
+        let setting = Setting {
+            quirks,
+            planner: planner.as_ref().map(PlannerPlan::topology).transpose()?,
+            perf_data: flags.perf_data.as_deref(),
+        };
+        let deployment = DeploymentPlan::resolve(flags, setting, &mut notes)?;
+        let mut workload = workload(deployment.block_tokens(), quirks)?;
+        if planner.is_some() && quirks.has(Quirk::PlannerTraceOnly) {
+            ensure!(
+                workload.is_trace(),
+                "--planner-config needs a trace file in version 1.2.1, not a synthetic load"
+            );
+            if workload.concurrency().is_some() {
+                notes.push(
+                    "--replay-concurrency is ignored in planner runs of version 1.2.1".to_owned(),
+                );
+                workload.open_loop(args.arrivals.arrival_speedup_ratio.unwrap_or(1.0));
+            }
+        }
+        let kv_event_lag =
+            SimDuration::try_from_ms(flags.kv_event_lag_ms).context("--kv-event-lag-ms")?;
+        Ok(Self {
+            compat,
+            seed: flags.seed,
+            goals: Goals::resolve(&args.goals, planner.as_ref())?,
+            deployment,
+            workload,
+            planner,
+            no_wall_clock: args.output.no_wall_clock,
+            kv_event_lag,
+            implementation: Implementation::default(),
+            notes,
+        })
+    }
+
+    /// The same plan with engines that go pass by pass: slower, equal answers.
+    #[must_use]
+    pub fn literal(self) -> Self {
+        Self {
+            implementation: Implementation::Literal,
+            ..self
+        }
+    }
+
+    /// The quirks of the reference to keep.
+    pub(crate) fn quirks(&self) -> Quirks {
+        self.compat.quirks()
+    }
+
+    /// Makes this run's engines.
+    pub(crate) fn factory(&self) -> Factory {
+        let decode = self.deployment.decode.engines(self.quirks());
+        let factory = match &self.deployment.prefill {
+            None => Factory::aggregated(decode),
+            Some(prefill) => Factory::disaggregated(prefill.engines(self.quirks()), decode),
+        };
+        factory.with(self.implementation)
+    }
+
+    /// A router for one pool.
+    pub(crate) fn router(&self) -> Box<dyn Router> {
+        Box::new(RoundRobin::new())
+    }
+
+    /// The autoscaler of one run, and what it has to say.
+    pub(crate) fn policy(
+        &self,
+        engines: &dyn EngineFactory,
+    ) -> Result<Option<(Box<dyn ScalingPolicy>, Vec<String>)>, Failure> {
+        self.planner
+            .as_ref()
+            .map(|planner| planner.policy(&self.deployment, engines, self.quirks()))
+            .transpose()
+            .map_err(Failure::from)
+    }
+
+    /// This run's arrivals, from the start.
+    pub(crate) fn workload(&self) -> Result<Box<dyn Workload>, Failure> {
+        self.workload.start()
+    }
+
+    /// How many requests to expect, where that is known.
+    pub(crate) fn expected_requests(&self) -> Option<u64> {
+        self.workload.expected_requests()
+    }
+
+    /// What the run loop is told; loads are sampled only for charts.
+    pub(crate) fn spec(&self, sampled: bool) -> RunSpec {
+        RunSpec {
+            deployment: self.deployment.deployment(),
+            concurrency: self.workload.concurrency(),
+            quirks: self.quirks(),
+            kv_event_lag: self.kv_event_lag,
+            load_sampling: (sampled && self.planner.is_none()).then(|| self.workload.sampling()),
+        }
+    }
+
+    /// Everything resolved, in words.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = format!("workload:    {}\n", self.workload.describe());
+        for pool in self.deployment.pools() {
+            text += &format!("{:<12} {}\n", format!("{}:", pool.pool), pool.describe());
+        }
+        text += "router:      round_robin\n";
+        if let Some(planner) = &self.planner {
+            text += &format!("planner:     {}\n", planner.describe());
+        }
+        text += &format!("compat:      {}\n", self.compat.name());
+        text += &format!("seed:        {}\n", self.seed);
+        text
+    }
+
+    /// What the JSON report says about the run itself.
+    pub(crate) fn provenance(&self) -> Map<String, Value> {
+        let pools: BTreeMap<String, String> = self
+            .deployment
+            .pools()
+            .map(|pool| (pool.pool.to_string(), pool.describe()))
+            .collect();
+        let entries = json!({
+            "compat": self.compat.name(),
+            "seed": self.seed,
+            "version": env!("CARGO_PKG_VERSION"),
+            "workload": self.workload.describe(),
+            "deployment": pools,
+            "trace_digest": self.workload.digest(),
+            "planner": self.planner.as_ref().map(PlannerPlan::describe),
+        });
+        match entries {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+}
+
+fn check_mode(mode: &str) -> Result<()> {
+    ensure!(
+        mode == "offline",
+        "--replay-mode {mode}: only `offline` is simulated; `online` needs live engines, which this program replaces"
+    );
+    Ok(())
+}
+
+fn check_router(mode: Option<&str>) -> Result<()> {
+    match mode {
+        None | Some("round_robin") => Ok(()),
+        Some(other) => bail!("--router-mode {other}: expected round_robin"),
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole runs: the reference's cases and recorded runs, the real binary, bad
+//! input.
+
+mod bad_input;
+mod binary;
+mod cases;
+mod fixtures;
+mod invariants;
+mod oracle;
