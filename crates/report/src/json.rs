@@ -120,6 +120,12 @@ fn resources(keys: &mut Map<String, Value>, summary: &Summary, options: &JsonOpt
     let prefill = summary.prefill.map_or(0.0, |pool| pool.worker_seconds);
     keys.insert("gpu_hours".to_owned(), summary.gpu_hours.into());
     keys.insert("prefill_worker_seconds".to_owned(), prefill.into());
+    let prefill_gpus = summary.prefill.map_or(0, |pool| pool.gpus_per_worker);
+    keys.insert("prefill_gpus_per_worker".to_owned(), prefill_gpus.into());
+    keys.insert(
+        "decode_gpus_per_worker".to_owned(),
+        summary.decode.gpus_per_worker.into(),
+    );
     keys.insert(
         "decode_worker_seconds".to_owned(),
         summary.decode.worker_seconds.into(),

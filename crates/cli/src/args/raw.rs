@@ -128,7 +128,12 @@ pub(crate) struct DeploymentArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) perf_data: Option<PathBuf>,
     /// Delay from a change of a KV cache to the router's knowledge of it
-    #[arg(long, value_name = "MS", default_value_t = 0.0)]
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     pub(crate) kv_event_lag_ms: f64,
 }
 
@@ -148,7 +153,12 @@ pub(crate) struct ArrivalArgs {
     #[arg(long, value_name = "TOKENS")]
     pub(crate) trace_block_size: Option<u32>,
     /// Share of a prompt common to its group (formats without hash ids)
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(
+        long,
+        value_name = "RATIO",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     pub(crate) trace_shared_prefix_ratio: f64,
     /// Number of such groups
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -157,10 +167,10 @@ pub(crate) struct ArrivalArgs {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Use only requests from this second of the trace on
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) from: Option<f64>,
     /// Use only requests before this second of the trace
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) to: Option<f64>,
 }
 
@@ -223,19 +233,19 @@ pub(crate) struct AicArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct GoalArgs {
     /// Target for the time to first token
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) sla_ttft_ms: Option<f64>,
     /// Target for the time per output token
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) sla_itl_ms: Option<f64>,
     /// Target for the whole request
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) sla_e2e_ms: Option<f64>,
     /// Exit with 3 if a smaller share of requests meets the targets
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     pub(crate) fail_below_sla: Option<f64>,
     /// Price of a GPU-hour, for the cost in reports
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     pub(crate) gpu_hour_price: Option<f64>,
 }
 
@@ -315,10 +325,10 @@ pub(crate) struct TraceCutArgs {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Keep only rows from this second on
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) from: Option<f64>,
     /// Keep only rows before this second
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) to: Option<f64>,
 }
 
@@ -489,7 +499,7 @@ pub(crate) struct PerfKvArgs {
     #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
     pub(crate) max_num_batched_tokens: u32,
     /// Share of memory that may be used
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     pub(crate) memory_fraction: Option<f64>,
 }
 

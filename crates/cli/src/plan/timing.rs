@@ -1,7 +1,11 @@
 //! Which step-time model an engine uses, and how many KV blocks it has.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use aic_perf::{
-    AicConfig, AicEngine, AicStepModel, FormatOverrides, KvQuery, PolynomialModel, VersionRule,
+    AicConfig, AicEngine, AicStepModel, FormatOverrides, GridCsvModel, KvQuery, PolynomialModel,
+    ProfileModel, VersionRule,
 };
 use anyhow::{Context, Result, anyhow};
 use mocker::{DEFAULT_BLOCKS, EngineConfig, EngineKind};
@@ -22,10 +26,12 @@ pub(crate) struct Timing {
     aic: Option<AicEngine>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Model {
     Polynomial,
     Aic,
+    Profile(Arc<ProfileModel>),
+    Grid(Arc<GridCsvModel>),
 }
 
 impl Timing {
@@ -41,10 +47,10 @@ impl Timing {
         }
         let ignored =
             setting.planner.is_some() && setting.quirks.has(Quirk::PlannerIgnoresAicTiming);
-        let model = if aic.is_some() && !ignored {
-            Model::Aic
-        } else {
-            Model::Polynomial
+        let model = match &config.profile {
+            _ if aic.is_some() && !ignored => Model::Aic,
+            Some(path) => measured(path, setting, notes)?,
+            None => Model::Polynomial,
         };
         let timing = Self { model, aic };
         timing.probe()?;
@@ -54,7 +60,7 @@ impl Timing {
     /// Asks for the simplest steps, so that missing tables are known before
     /// the run.
     fn probe(&self) -> Result<()> {
-        let (Model::Aic, Some(engine)) = (self.model, &self.aic) else {
+        let (Model::Aic, Some(engine)) = (&self.model, &self.aic) else {
             return Ok(());
         };
         let described = || format!("no step times for {}", describe_engine(engine));
@@ -65,8 +71,10 @@ impl Timing {
 
     /// A model for one engine.
     pub(crate) fn model(&self) -> Box<dyn StepTimeModel> {
-        match (self.model, &self.aic) {
+        match (&self.model, &self.aic) {
             (Model::Aic, Some(engine)) => Box::new(AicStepModel::new(engine.clone())),
+            (Model::Profile(profile), _) => Box::new(ProfileModel::clone(profile)),
+            (Model::Grid(grid), _) => Box::new(GridCsvModel::clone(grid)),
             _ => Box::new(PolynomialModel),
         }
     }
@@ -116,10 +124,33 @@ impl Timing {
 
     /// In words.
     pub(crate) fn describe(&self) -> String {
-        match (self.model, &self.aic) {
+        match (&self.model, &self.aic) {
             (Model::Aic, Some(engine)) => format!("step times of {}", describe_engine(engine)),
+            (Model::Profile(_), _) => "step times of a measured profile".to_owned(),
+            (Model::Grid(_), _) => "step times of a measured grid".to_owned(),
             _ => "polynomial step times".to_owned(),
         }
+    }
+}
+
+/// Step times from a file: a CSV grid, or the reference's NPZ profile.
+fn measured(path: &Path, setting: Setting<'_>, notes: &mut Vec<String>) -> Result<Model> {
+    let is_csv = path.extension().is_some_and(|extension| extension == "csv");
+    let loaded = if is_csv {
+        GridCsvModel::load(path)
+            .map(|grid| Model::Grid(Arc::new(grid)))
+            .map_err(anyhow::Error::from)
+    } else {
+        ProfileModel::load(path)
+            .map(|profile| Model::Profile(Arc::new(profile)))
+            .map_err(anyhow::Error::from)
+    };
+    match loaded {
+        Err(error) if setting.quirks.has(Quirk::LaxConfig) => {
+            notes.push(format!("{error:#}; polynomial step times are used instead"));
+            Ok(Model::Polynomial)
+        }
+        other => other.context("planner_profile_data"),
     }
 }
 
@@ -167,7 +198,7 @@ fn aic_engine(config: &EngineConfig, setting: Setting<'_>) -> Result<Option<AicE
             .map_or(0, mocker::Speculation::draft_tokens),
         formats,
         bf16_attention_fallback: !quirks.has(Quirk::RefuseLaterFeatures),
-        perf_data: setting.perf_data.map(std::path::Path::to_owned),
+        perf_data: setting.perf_data.map(Path::to_owned),
         ..AicConfig::new(system, backend, model)
     };
     AicEngine::new(&aic)

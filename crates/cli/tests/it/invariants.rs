@@ -97,8 +97,15 @@ proptest! {
         let all: Vec<&str> = std::iter::once(path.as_str()).chain(flags.iter().map(String::as_str)).collect();
         let plan = Plan::from_flags(all).unwrap();
         let mut fates = Fates::default();
-        let extras = Extras { observer: Some(&mut fates), digest: true, requests: None };
-        let finished = plan.run(extras).unwrap();
+        let extras = Extras { observer: Some(&mut fates), digest: true, ..Extras::default() };
+        let finished = match plan.run(extras) {
+            Ok(finished) => finished,
+            // In tiny pools requests can preempt each other for ever; the run then says so.
+            Err(failure) => {
+                prop_assert!(failure.to_string().contains("keep preempting"), "{}", failure);
+                return Ok(());
+            }
+        };
         prop_assert_eq!(fates.arrived.len(), rows.len());
         for (id, arrived) in &fates.arrived {
             let ended = fates.ended.get(id).map_or(0, Vec::len);
