@@ -245,7 +245,11 @@ impl Fleet {
 
     /// Whether a worker's watched outcome may be at `now`.
     pub(crate) fn is_due(&self, now: SimTime) -> bool {
-        let bounds = self.workers.iter().flatten().filter_map(|worker| worker.bound);
+        let bounds = self
+            .workers
+            .iter()
+            .flatten()
+            .filter_map(|worker| worker.bound);
         bounds.flatten().any(|at| at <= now)
     }
 

@@ -288,8 +288,15 @@ impl<'a> Simulation<'a> {
     /// Brings outcomes up to `now` to whoever waits for them.
     fn deliver(&mut self, now: SimTime, again: bool) -> Result<(), RunError> {
         let waits = self.waits_for_completions();
-        let limit = if again { Limit::Through(now) } else { Limit::Before(now) };
-        let prefill_first = self.prefill.as_ref().is_some_and(|prefill| prefill.is_due(now));
+        let limit = if again {
+            Limit::Through(now)
+        } else {
+            Limit::Before(now)
+        };
+        let prefill_first = self
+            .prefill
+            .as_ref()
+            .is_some_and(|prefill| prefill.is_due(now));
         let mut ears = Ears {
             observer: self.observer,
             outcomes: &mut self.outcomes,
@@ -297,7 +304,11 @@ impl<'a> Simulation<'a> {
         if let Some(prefill) = &mut self.prefill {
             prefill.advance_due(limit, &mut ears)?;
         }
-        let limit = if prefill_first { Limit::Before(now) } else { limit };
+        let limit = if prefill_first {
+            Limit::Before(now)
+        } else {
+            limit
+        };
         if self.decode.needs.kv || self.decode.needs.progress {
             self.decode.advance_all(limit, &mut ears)?;
         } else if waits {

@@ -14,8 +14,8 @@ use crate::traffic::TrafficWindow;
 pub(crate) struct Autoscaler {
     policy: Box<dyn ScalingPolicy>,
     pub(crate) traffic: TrafficWindow,
-    /// The clock of the last tick.
-    clock: SimTime,
+    /// When the last tick was due.
+    last_due: Option<SimTime>,
 }
 
 impl Autoscaler {
@@ -23,7 +23,7 @@ impl Autoscaler {
         Self {
             policy,
             traffic: TrafficWindow::default(),
-            clock: SimTime::ZERO,
+            last_due: None,
         }
     }
 
@@ -52,13 +52,15 @@ impl Simulation<'_> {
         let Some(mut scaler) = self.scaler.take() else {
             return Ok(false);
         };
-        let now = if self.spec.quirks.has(Quirk::TickAtLastEvent) && last_activity > scaler.clock {
+        // The reference asks again at the same instant for ever where nothing
+        // happens in an interval; the second time our clock moves on.
+        let asked_again = scaler.last_due == Some(due);
+        scaler.last_due = Some(due);
+        let now = if self.spec.quirks.has(Quirk::TickAtLastEvent) && !asked_again {
             last_activity
         } else {
-            // An idle gap must not stop the clock, as it does in the reference.
             due
         };
-        scaler.clock = now;
         let decode = observe(&mut self.decode);
         scaler.traffic.passes(&decode.passes);
         let wants_traffic = scaler.policy.needs().traffic;

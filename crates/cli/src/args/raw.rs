@@ -467,21 +467,11 @@ pub(crate) struct PerfQueryArgs {
     #[command(flatten)]
     pub(crate) model: PerfModelArgs,
     /// A prefill step: batch, tokens with the prefix, tokens of the prefix
-    #[arg(
-        long,
-        value_name = "BATCH,ISL,PREFIX",
-        value_delimiter = ',',
-        num_args = 3
-    )]
-    pub(crate) prefill: Option<Vec<u32>>,
+    #[arg(long, value_name = "BATCH,ISL,PREFIX", value_parser = numbers::<3>)]
+    pub(crate) prefill: Option<[u32; 3]>,
     /// A decode step: batch, context
-    #[arg(
-        long,
-        value_name = "BATCH,CONTEXT",
-        value_delimiter = ',',
-        num_args = 2
-    )]
-    pub(crate) decode: Option<Vec<u32>>,
+    #[arg(long, value_name = "BATCH,CONTEXT", value_parser = numbers::<2>)]
+    pub(crate) decode: Option<[u32; 2]>,
     /// Break the step down by operation
     #[arg(long)]
     pub(crate) per_op: bool,
@@ -516,4 +506,13 @@ pub(crate) struct PerfEvalArgs {
     /// Directory of further packed tables
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) perf_data: Option<PathBuf>,
+}
+
+/// `N` whole numbers between commas.
+fn numbers<const N: usize>(text: &str) -> Result<[u32; N], String> {
+    let parsed: Result<Vec<u32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    parsed
+        .ok()
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| format!("expected {N} whole numbers between commas"))
 }

@@ -233,27 +233,51 @@ fn bad_flags_are_named() {
     }
 }
 
+const SMALL: &[&str] = &[
+    "replay",
+    "--input-tokens",
+    "8",
+    "--output-tokens",
+    "2",
+    "--request-count",
+    "2",
+];
+
 #[test]
-fn a_disk_that_is_full_is_an_error_and_leaves_nothing() {
-    if !Path::new("/dev/full").exists() {
+fn a_disk_that_is_full_is_an_error() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
         eprintln!("skipped: there is no /dev/full here");
         return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("no-folder");
-    std::fs::write(&place, "a file where a folder should be").unwrap();
-    let report = place.join("report.json");
-    let output = dynosim(&[
-        "replay",
-        "--input-tokens",
-        "8",
-        "--output-tokens",
-        "2",
-        "--request-count",
-        "2",
-        "--report-json",
-        report.to_str().unwrap(),
-    ]);
+    };
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_dynosim"))
+        .args(SMALL)
+        .stdout(full)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("no-folder"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("No space left"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// Places that cannot be written, by the superuser either.
+#[test]
+fn places_that_cannot_be_written_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "where a folder should be").unwrap();
+    let below = file.join("report.json");
+    for place in [below.to_str().unwrap(), "/proc/no-report.json"] {
+        for flag in ["--report-json", "--report-jsonl", "--html", "--planner-log"] {
+            let output = dynosim(&[SMALL, &[flag, place]].concat());
+            let complaint = stderr(&output);
+            assert!(!output.status.success(), "{flag} {place}\n{complaint}");
+            let name = std::path::Path::new(place).file_name().unwrap();
+            let named = complaint.contains(name.to_str().unwrap()) || complaint.contains("a-file");
+            assert!(named, "{flag} {place}\n{complaint}");
+            assert!(!complaint.contains("panicked"), "{complaint}");
+        }
+    }
 }

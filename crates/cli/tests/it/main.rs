@@ -7,3 +7,5 @@ mod cases;
 mod fixtures;
 mod invariants;
 mod oracle;
+mod perf;
+mod scaling;

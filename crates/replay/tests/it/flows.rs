@@ -96,7 +96,7 @@ fn a_planner_tick_sees_all_passes_in_order_and_scales() {
 fn the_reference_clock_stops_at_the_last_event_but_never_for_good() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let policy = ToyPolicy {
-        steps: [(20, 1), (27, 1), (40, 1)].into(),
+        steps: [(20, 1), (27, 1), (27, 1), (40, 1)].into(),
         seen: Arc::clone(&seen),
     };
     let toys = Toys {
@@ -106,7 +106,7 @@ fn the_reference_clock_stops_at_the_last_event_but_never_for_good() {
     let load = ToyLoad::new(&[(3, 1), (28, 2)]);
     toys.run(load, ToyRouter::default(), Some(Box::new(policy)));
     let clocks: Vec<u64> = seen.lock().unwrap().iter().map(|o| o.now.as_ns()).collect();
-    assert_eq!(clocks, [13, 27, 38]);
+    assert_eq!(clocks, [13, 13, 27, 38]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn engine(question: &ModelQuestion) -> Result<AicEngine> {
 fn query(args: &PerfQueryArgs) -> Result<(), Failure> {
     let engine = engine(&ModelQuestion::from(&args.model))?;
     let mut text = String::new();
-    if let Some(&[batch, isl, prefix]) = args.prefill.as_deref() {
+    if let Some([batch, isl, prefix]) = args.prefill {
         let time = engine
             .prefill(batch, isl, prefix)
             .map_err(anyhow::Error::from)?;
@@ -46,7 +46,7 @@ fn query(args: &PerfQueryArgs) -> Result<(), Failure> {
             text += &breakdown(&ops.map_err(anyhow::Error::from)?);
         }
     }
-    if let Some(&[batch, context]) = args.decode.as_deref() {
+    if let Some([batch, context]) = args.decode {
         let time = engine.decode(batch, context).map_err(anyhow::Error::from)?;
         text += &format!(
             "decode of {batch} requests at context {context}: {} ms ({})\n",
