@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use serde::Serialize;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,28 +63,36 @@ Examples:
   dynosim compare before.json after.json --fail-on ttft_p99:+5% --fail-on gpu_hours:+0%";
 
 /// Flags of `replay`, named as the reference names them where it has them.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct ReplayArgs {
     /// Recorded trace, plain, gzip or zstd (or give the flags of a synthetic load)
     #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
 
     #[command(flatten, next_help_heading = "Deployment")]
+    #[serde(flatten)]
     pub(crate) deployment: DeploymentArgs,
     #[command(flatten, next_help_heading = "Arrivals")]
+    #[serde(flatten)]
     pub(crate) arrivals: ArrivalArgs,
     #[command(flatten, next_help_heading = "Synthetic load")]
+    #[serde(flatten)]
     pub(crate) synthetic: SyntheticArgs,
     #[command(flatten, next_help_heading = "Router's prefill-load estimator")]
+    #[serde(flatten)]
     pub(crate) aic: AicArgs,
     #[command(flatten, next_help_heading = "Goals")]
+    #[serde(flatten)]
     pub(crate) goals: GoalArgs,
     #[command(flatten, next_help_heading = "Output")]
+    #[serde(skip)]
     pub(crate) output: OutputArgs,
 }
 
 /// Engines, workers, router, planner.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct DeploymentArgs {
     /// Engine arguments of all workers: JSON, a path, or @path
     #[arg(long, value_name = "JSON|PATH")]
@@ -138,7 +147,8 @@ pub(crate) struct DeploymentArgs {
 }
 
 /// When requests of a trace arrive.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct ArrivalArgs {
     /// Closed loop: at most N requests in flight, timestamps ignored
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -175,7 +185,8 @@ pub(crate) struct ArrivalArgs {
 }
 
 /// A generated load.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct SyntheticArgs {
     /// Prompt length (ISL)
     #[arg(long, value_name = "TOKENS")]
@@ -210,7 +221,8 @@ pub(crate) struct SyntheticArgs {
 }
 
 /// The router's estimate of prefill times.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct AicArgs {
     /// Backend, as in the engine arguments
     #[arg(long, value_name = "NAME")]
@@ -230,7 +242,8 @@ pub(crate) struct AicArgs {
 }
 
 /// Service-level targets.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct GoalArgs {
     /// Target for the time to first token
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]

@@ -14,6 +14,9 @@ use trace::{Trace, TraceOptions};
 
 use super::deployment::{DeploymentPlan, PlannedTopology};
 
+/// The policy of one run, and sentences for the user.
+pub(crate) type Policy = (Box<dyn ScalingPolicy>, Vec<String>);
+
 /// A planner, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct PlannerPlan {
@@ -93,7 +96,7 @@ impl PlannerPlan {
         deployment: &DeploymentPlan,
         engines: &dyn EngineFactory,
         quirks: Quirks,
-    ) -> Result<(Box<dyn ScalingPolicy>, Vec<String>)> {
+    ) -> Result<Policy> {
         let mut notes = Vec::new();
         let prefill = deployment
             .prefill

@@ -8,6 +8,7 @@ use replay::{Deployment, KvTransfer, PoolSpec, TransferTiming};
 use serde_json::Value;
 use sim_api::{Pool, Quirk, Quirks, Role};
 
+use super::shared::Shared;
 use super::timing::Timing;
 use crate::args::config::read_object;
 use crate::args::raw::DeploymentArgs;
@@ -38,6 +39,7 @@ pub(crate) struct Setting<'a> {
     /// deployment.
     pub(crate) planner: Option<PlannedTopology>,
     pub(crate) perf_data: Option<&'a std::path::Path>,
+    pub(crate) shared: &'a Shared,
 }
 
 /// The topology a planner is configured for.

@@ -3,6 +3,7 @@
 mod autoscaler;
 mod deployment;
 mod goals;
+pub(crate) mod shared;
 mod timing;
 pub(crate) mod workload;
 
@@ -19,9 +20,10 @@ use sim_core::SimDuration;
 
 use crate::args::raw::ReplayArgs;
 use crate::exit::Failure;
-use autoscaler::PlannerPlan;
+use autoscaler::{PlannerPlan, Policy};
 use deployment::{DeploymentPlan, Setting};
 use goals::Goals;
+use shared::Shared;
 use workload::WorkloadPlan;
 
 /// Everything about a run, checked.
@@ -58,18 +60,32 @@ impl Plan {
         Self::resolve(&flags.replay)
     }
 
+    /// As [`Plan::from_flags`], sharing traces and step-time models with other
+    /// plans.
+    pub(crate) fn from_flags_sharing<'a>(
+        flags: impl IntoIterator<Item = &'a str>,
+        shared: &Shared,
+    ) -> Result<Self, Failure> {
+        let flags = Flags::try_parse_from(flags).map_err(anyhow::Error::from)?;
+        Self::resolve_sharing(&flags.replay, shared)
+    }
+
     /// Resolves `replay`'s flags; without a trace and a synthetic load, `twin`
     /// says which generated workload to take.
     pub(crate) fn resolve(args: &ReplayArgs) -> Result<Self, Failure> {
-        Self::with_workload(args, |block_tokens, quirks| {
-            WorkloadPlan::resolve(args, block_tokens, quirks)
+        Self::resolve_sharing(args, &Shared::default())
+    }
+
+    fn resolve_sharing(args: &ReplayArgs, shared: &Shared) -> Result<Self, Failure> {
+        Self::with_workload(args, shared, |block_tokens, quirks| {
+            WorkloadPlan::resolve(args, shared, block_tokens, quirks)
         })
         .map_err(Failure::from)
     }
 
     /// The embedded workload on the deployment of `args`.
     pub(crate) fn on_the_twin(args: &ReplayArgs) -> Result<Self, Failure> {
-        Self::with_workload(args, |block_tokens, quirks| {
+        Self::with_workload(args, &Shared::default(), |block_tokens, quirks| {
             Ok(WorkloadPlan::twin(
                 args.deployment.seed,
                 block_tokens,
@@ -81,6 +97,7 @@ impl Plan {
 
     fn with_workload(
         args: &ReplayArgs,
+        shared: &Shared,
         workload: impl FnOnce(u32, Quirks) -> Result<WorkloadPlan>,
     ) -> Result<Self> {
         let mut notes = Vec::new();
@@ -102,6 +119,7 @@ impl Plan {
             quirks,
             planner: planner.as_ref().map(PlannerPlan::topology).transpose()?,
             perf_data: flags.perf_data.as_deref(),
+            shared,
         };
         let deployment = DeploymentPlan::resolve(flags, setting, &mut notes)?;
         let mut workload = workload(deployment.block_tokens(), quirks)?;
@@ -163,10 +181,7 @@ impl Plan {
     }
 
     /// The autoscaler of one run, and what it has to say.
-    pub(crate) fn policy(
-        &self,
-        engines: &dyn EngineFactory,
-    ) -> Result<Option<(Box<dyn ScalingPolicy>, Vec<String>)>, Failure> {
+    pub(crate) fn policy(&self, engines: &dyn EngineFactory) -> Result<Option<Policy>, Failure> {
         self.planner
             .as_ref()
             .map(|planner| planner.policy(&self.deployment, engines, self.quirks()))

@@ -201,7 +201,9 @@ fn aic_engine(config: &EngineConfig, setting: Setting<'_>) -> Result<Option<AicE
         perf_data: setting.perf_data.map(Path::to_owned),
         ..AicConfig::new(system, backend, model)
     };
-    AicEngine::new(&aic)
+    setting
+        .shared
+        .engine(&aic)
         .context("aic_* engine arguments")
         .map(Some)
 }

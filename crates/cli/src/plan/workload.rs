@@ -11,6 +11,7 @@ use trace::{
     WorkloadSpec,
 };
 
+use super::shared::{LoadedTrace, Shared};
 use crate::args::raw::{ArrivalArgs, ReplayArgs, SyntheticArgs};
 use crate::exit::Failure;
 
@@ -31,14 +32,22 @@ pub(crate) struct WorkloadPlan {
 
 impl WorkloadPlan {
     /// Reads the trace, or checks the flags of a generated load.
-    pub(crate) fn resolve(args: &ReplayArgs, block_tokens: u32, quirks: Quirks) -> Result<Self> {
+    pub(crate) fn resolve(
+        args: &ReplayArgs,
+        shared: &Shared,
+        block_tokens: u32,
+        quirks: Quirks,
+    ) -> Result<Self> {
         let speedup = args.arrivals.arrival_speedup_ratio.unwrap_or(1.0);
         let synthetic = given_synthetic(&args.synthetic)?;
         let (load, name, span_s) = match (&args.trace, synthetic) {
             (Some(_), Some(flag)) => bail!(
                 "give either a trace or a synthetic load, not both: {flag} goes with no trace"
             ),
-            (Some(path), None) => read_trace(path, &args.arrivals)?,
+            (Some(path), None) => {
+                let trace = read_trace(path, args, shared)?;
+                (trace.load, trace.name, trace.span_s)
+            }
             (None, Some(_)) => {
                 let synthetic = synthetic_load(&args.synthetic)?;
                 let name = format!(
@@ -70,17 +79,17 @@ impl WorkloadPlan {
 
     /// The embedded agentic workload.
     pub(crate) fn twin(seed: u64, block_tokens: u32, quirks: Quirks) -> Self {
-        let trace = AgenticTwin::new(seed).trace();
+        let twin = embedded_twin(seed);
         Self {
-            span_s: Some(span_s(&trace)),
+            span_s: twin.span_s,
             spec: WorkloadSpec {
-                load: Load::Trace(Arc::new(trace)),
+                load: twin.load,
                 pacing: Pacing::Arrivals { speedup: 1.0 },
                 window: Window::default(),
                 engine_block_size: block_tokens,
                 quirks,
             },
-            name: "embedded agentic workload".to_owned(),
+            name: twin.name,
         }
     }
 
@@ -186,16 +195,46 @@ pub(crate) fn trace_options(args: &ArrivalArgs) -> Result<TraceOptions> {
     })
 }
 
-fn read_trace(path: &Path, args: &ArrivalArgs) -> Result<(Load, String, Option<f64>)> {
-    let options = trace_options(args)?;
+/// The name of the embedded workload where a trace may be named.
+const TWIN: &str = "twin:toolagent";
+
+fn read_trace(path: &Path, args: &ReplayArgs, shared: &Shared) -> Result<LoadedTrace> {
+    let options = trace_options(&args.arrivals)?;
+    if path == Path::new(TWIN) {
+        let seeded = format!("{TWIN}:{}", args.deployment.seed);
+        return shared.trace(Path::new(&seeded), &options, || {
+            Ok(embedded_twin(args.deployment.seed))
+        });
+    }
+    shared.trace(path, &options, || load_file(path, &options))
+}
+
+fn load_file(path: &Path, options: &TraceOptions) -> Result<LoadedTrace> {
     let name = path.display().to_string();
     let large = std::fs::metadata(path).is_ok_and(|about| about.len() >= STREAMED_FROM_BYTES);
-    if large && let Some(streamed) = StreamedTrace::scan(path, &options)? {
-        return Ok((Load::Streamed(streamed), name, None));
+    if large && let Some(streamed) = StreamedTrace::scan(path, options)? {
+        return Ok(LoadedTrace {
+            load: Load::Streamed(streamed),
+            name,
+            span_s: None,
+        });
     }
-    let trace = Trace::open(path, &options)?;
-    let span = span_s(&trace);
-    Ok((Load::Trace(Arc::new(trace)), name, Some(span)))
+    let trace = Trace::open(path, options)?;
+    let span_s = Some(span_s(&trace));
+    Ok(LoadedTrace {
+        load: Load::Trace(Arc::new(trace)),
+        name,
+        span_s,
+    })
+}
+
+fn embedded_twin(seed: u64) -> LoadedTrace {
+    let trace = AgenticTwin::new(seed).trace();
+    LoadedTrace {
+        span_s: Some(span_s(&trace)),
+        load: Load::Trace(Arc::new(trace)),
+        name: "embedded agentic workload".to_owned(),
+    }
 }
 
 fn span_s(trace: &Trace) -> f64 {
