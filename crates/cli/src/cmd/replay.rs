@@ -30,15 +30,17 @@ const EXAMPLE_ENGINE: &str = r#"{
 
 /// `dynosim` without arguments: the planner example on the embedded workload.
 pub(crate) fn example() -> Result<(), Failure> {
-    let mut args = ReplayArgs::default();
-    args.deployment = DeploymentArgs {
-        planner_config: Some(EXAMPLE_PLANNER.to_owned()),
-        extra_engine_args: Some(EXAMPLE_ENGINE.to_owned()),
-        num_workers: Some(2),
-        compat: "default".to_owned(),
-        replay_mode: "offline".to_owned(),
-        benchmark_granularity: 8,
-        ..DeploymentArgs::default()
+    let args = ReplayArgs {
+        deployment: DeploymentArgs {
+            planner_config: Some(EXAMPLE_PLANNER.to_owned()),
+            extra_engine_args: Some(EXAMPLE_ENGINE.to_owned()),
+            num_workers: Some(2),
+            compat: "default".to_owned(),
+            replay_mode: "offline".to_owned(),
+            benchmark_granularity: 8,
+            ..DeploymentArgs::default()
+        },
+        ..ReplayArgs::default()
     };
     eprintln!(
         "An SLA planner scales vLLM workers (H200, Llama-3.1-8B FP8) under an embedded, generated \

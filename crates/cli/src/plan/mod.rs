@@ -15,7 +15,7 @@ use kv_router::RoundRobin;
 use mocker::{Factory, Implementation};
 use replay::RunSpec;
 use serde_json::{Map, Value, json};
-use sim_api::{Compat, EngineFactory, Quirk, Quirks, Router, ScalingPolicy, Workload};
+use sim_api::{Compat, EngineFactory, Quirk, Quirks, Router, Workload};
 use sim_core::SimDuration;
 
 use crate::args::raw::ReplayArgs;
