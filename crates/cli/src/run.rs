@@ -129,7 +129,12 @@ impl Plan {
 
 /// The command that repeats the run, quoted for a shell.
 fn command_line() -> String {
-    let quoted = std::env::args().skip(1).map(|arg| {
+    shell_line(std::env::args().skip(1))
+}
+
+/// `dynosim` with these arguments, quoted for a shell.
+pub(crate) fn shell_line(args: impl Iterator<Item = String>) -> String {
+    let quoted = args.map(|arg| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
         if !arg.is_empty() && arg.chars().all(plain) {
             arg

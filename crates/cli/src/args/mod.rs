@@ -1,4 +1,5 @@
 //! Flags as typed, and configuration arguments as read.
 
 pub(crate) mod config;
+pub(crate) mod perf;
 pub(crate) mod raw;

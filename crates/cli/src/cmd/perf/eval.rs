@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::question::ModelQuestion;
-use crate::args::raw::PerfEvalArgs;
+use crate::args::perf::PerfEvalArgs;
 use crate::exit::Failure;
 
 pub(crate) fn execute(args: &PerfEvalArgs) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use aic_perf::table::PerfTables;
 use aic_perf::{GpuSpec, ModelSpec};
 use serde_json::json;
 
-use crate::args::raw::PerfListArgs;
+use crate::args::perf::PerfListArgs;
 use crate::exit::Failure;
 
 pub(crate) fn execute(args: &PerfListArgs) -> Result<(), Failure> {

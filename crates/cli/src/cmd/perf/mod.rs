@@ -8,7 +8,7 @@ use aic_perf::{AicEngine, KvQuery, OpTime};
 use anyhow::{Result, anyhow};
 use sim_api::Coverage;
 
-use crate::args::raw::{PerfCommand, PerfKvArgs, PerfQueryArgs};
+use crate::args::perf::{PerfCommand, PerfKvArgs, PerfQueryArgs};
 use crate::exit::Failure;
 use question::ModelQuestion;
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::args::config::number_format;
-use crate::args::raw::PerfModelArgs;
+use crate::args::perf::PerfModelArgs;
 
 /// The fields of a question that choose an engine.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
