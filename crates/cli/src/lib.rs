@@ -25,6 +25,7 @@ mod output;
 mod plan;
 mod progress;
 mod run;
+mod sweep;
 mod tick_log;
 
 use std::ffi::OsString;

@@ -32,6 +32,11 @@ pub(crate) enum Command {
     /// Run a trace or a synthetic load through a simulated deployment
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Box<ReplayArgs>),
+    /// Run many variants in parallel, into a folder that keeps what is done
+    #[command(after_help = super::sweep::SWEEP_EXAMPLES)]
+    Sweep(Box<super::sweep::SweepArgs>),
+    /// Run points that `sweep --points` printed, into the same folder
+    RunPoint(super::sweep::RunPointArgs),
     /// Look at, check, cut or make traces
     #[command(subcommand)]
     Trace(TraceCommand),
@@ -126,7 +131,7 @@ pub(crate) struct DeploymentArgs {
     /// Only `offline`: simulated time, no engines
     #[arg(long, value_name = "MODE", default_value = "offline")]
     pub(crate) replay_mode: String,
-    /// Points a axis when the planner's regressions are bootstrapped
+    /// Points an axis when the planner's regressions are bootstrapped
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) benchmark_granularity: u32,
     /// Reference to equal: `1.2.1`, or `default` for its rules without known mistakes

@@ -5,6 +5,7 @@ mod completions;
 mod perf;
 mod replay;
 mod schema;
+mod sweep;
 mod trace;
 
 use std::io::Write;
@@ -17,6 +18,8 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         None => replay::example(),
         Some(Command::Replay(args)) => replay::execute(&args),
+        Some(Command::Sweep(args)) => sweep::execute(&args),
+        Some(Command::RunPoint(args)) => sweep::run_point(&args),
         Some(Command::Trace(command)) => trace::execute(&command),
         Some(Command::Compare(args)) => compare::execute(&args),
         Some(Command::Perf(command)) => perf::execute(&command),

@@ -48,7 +48,9 @@ impl RunSpec {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text).context("not valid JSON")?;
         let Some(Value::Object(arguments)) = value.get("arguments") else {
-            bail!("expected an object with the key \"arguments\": a line of `dynosim sweep --points`");
+            bail!(
+                "expected an object with the key \"arguments\": a line of `dynosim sweep --points`"
+            );
         };
         let spec = Self::new(arguments.clone());
         if let Some(id) = value.get("id") {

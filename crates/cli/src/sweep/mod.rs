@@ -13,7 +13,8 @@ mod store;
 mod values;
 
 pub(crate) use case::{Case, RunSpec};
-pub(crate) use execute::{run_all, run_one};
+pub(crate) use execute::{Outcome, run_all, run_one};
 pub(crate) use results::Results;
 pub(crate) use spec::{Combine, SweepSpec, read_spec};
 pub(crate) use store::Store;
+pub(crate) use values::parse_assignment;

@@ -87,10 +87,7 @@ fn real_range(text: &str, parts: &[f64]) -> Result<Vec<Value>> {
     let (first, last) = (parts[0], parts[1]);
     let step = parts.get(2).copied().unwrap_or(1.0);
     let finite = parts.iter().all(|part| part.is_finite());
-    check_step(
-        text,
-        finite && step != 0.0 && (last - first) / step >= 0.0,
-    )?;
+    check_step(text, finite && step != 0.0 && (last - first) / step >= 0.0)?;
     // The last value counts as reached in spite of rounding: 0:0.3:0.1 has four.
     let count = ((last - first) / step + 1e-9).floor() + 1.0;
     check_count(text, count.min(1e18) as usize)?;
@@ -141,7 +138,10 @@ mod tests {
 
     #[test]
     fn lists_keep_their_types() {
-        assert_eq!(values("1,2.5,kv_router,true,null"), json!([1, 2.5, "kv_router", true, null]));
+        assert_eq!(
+            values("1,2.5,kv_router,true,null"),
+            json!([1, 2.5, "kv_router", true, null])
+        );
         assert_eq!(values("1.2.1,default"), json!(["1.2.1", "default"]));
         assert_eq!(values(r#"[{"a": 1}, 2]"#), json!([{"a": 1}, 2]));
         // No range of numbers, so a name.
@@ -150,8 +150,17 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_refused() {
-        for text in ["", "[]", "[1,", "0:10:0", "0:10:-1", "0:1e30:1", "nan:1:1", "0:inf:1",
-            "-9223372036854775808:9223372036854775807:1"] {
+        for text in [
+            "",
+            "[]",
+            "[1,",
+            "0:10:0",
+            "0:10:-1",
+            "0:1e30:1",
+            "nan:1:1",
+            "0:inf:1",
+            "-9223372036854775808:9223372036854775807:1",
+        ] {
             assert!(parse_values(text).is_err(), "{text}");
         }
         assert!(parse_assignment("num-workers").is_err());

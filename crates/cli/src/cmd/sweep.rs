@@ -1,0 +1,205 @@
+//! `dynosim sweep` and `dynosim run-point`.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::raw::ReplayArgs;
+use crate::args::sweep::{RunPointArgs, StoreArgs, SweepArgs};
+use crate::exit::Failure;
+use crate::plan::shared::Shared;
+use crate::sweep::{
+    Case, Combine, Results, RunSpec, Store, SweepSpec, parse_assignment, read_spec, run_all,
+    run_one,
+};
+
+/// `replay` as it is when nothing is typed.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Untouched {
+    #[command(flatten)]
+    replay: ReplayArgs,
+}
+
+pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
+    let spec = resolve(args)?;
+    let cases = spec.cases()?;
+    if args.points {
+        let lines = cases
+            .iter()
+            .flat_map(|case| case.runs.iter().map(|run| run.line(&case.set) + "\n"));
+        return super::print(&lines.collect::<String>());
+    }
+    let store = Store::new(&args.output.out);
+    let outcomes = run_cases(&cases, &store, args)?;
+    let results = Results::new(spec.axis_names(), &cases, &outcomes, args.output.html);
+    for (name, text) in [
+        ("results.jsonl", results.jsonl()),
+        ("results.csv", results.csv()),
+    ] {
+        store.write(name, &text).map_err(Failure::failed)?;
+    }
+    for (index, row, error) in results.failed() {
+        let set = serde_json::Value::Object(row.set.clone());
+        eprintln!("warning: point {index} {set} failed: {error}");
+    }
+    let kept = outcomes
+        .iter()
+        .flatten()
+        .flatten()
+        .filter(|ran| ran.kept)
+        .count();
+    if !args.output.quiet {
+        if kept > 0 {
+            eprintln!(
+                "note: {kept} runs were in {} already",
+                args.output.out.display()
+            );
+        }
+        super::print(&format!(
+            "{}Saved results to: {}\n",
+            results.table(),
+            store.path("results.csv").display()
+        ))?;
+    }
+    let failed = results.failed().count();
+    if failed == results.rows.len() {
+        return Err(Failure::failed(anyhow!("every point failed")));
+    }
+    Ok(())
+}
+
+/// The sweep of a file, of flags, or of both.
+fn resolve(args: &SweepArgs) -> Result<SweepSpec> {
+    let (file, trace) = inputs(&args.inputs)?;
+    let mut spec = match file {
+        Some(path) => read_spec(path)?,
+        None => SweepSpec::default(),
+    };
+    let typed = ReplayArgs {
+        trace: trace.cloned(),
+        ..args.replay()
+    };
+    let untouched = Untouched::try_parse_from(std::iter::empty::<&str>())?;
+    spec.overlay(&typed, &untouched.replay)?;
+    for text in &args.set {
+        let (path, values) = parse_assignment(text)?;
+        ensure!(
+            spec.combine != Combine::List,
+            "--set {path}: the file lists its points; leave out --set or the list"
+        );
+        spec.axes.retain(|(known, _)| *known != path);
+        spec.axes.push((path, values));
+    }
+    if args.zip {
+        spec.combine = Combine::Zip;
+    }
+    spec.seeds = args.seeds.or(spec.seeds);
+    Ok(spec)
+}
+
+/// The specification and the trace, by their endings.
+fn inputs(given: &[PathBuf]) -> Result<(Option<&PathBuf>, Option<&PathBuf>)> {
+    let is_spec = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("json" | "yaml" | "yml" | "toml"))
+    };
+    match given {
+        [] => Ok((None, None)),
+        [one] if is_spec(one) => Ok((Some(one), None)),
+        [one] => Ok((None, Some(one))),
+        [spec, trace] => {
+            ensure!(
+                is_spec(spec),
+                "{}: expected a specification (.json, .yaml, .yml or .toml) before the trace",
+                spec.display()
+            );
+            Ok((Some(spec), Some(trace)))
+        }
+        more => Err(anyhow!(
+            "expected a specification and a trace, got {} files",
+            more.len()
+        )),
+    }
+}
+
+fn run_cases(
+    cases: &[Case],
+    store: &Store,
+    args: &SweepArgs,
+) -> Result<Vec<Vec<crate::sweep::Outcome>>, Failure> {
+    let runs = cases.iter().map(|case| case.runs.len() as u64).sum();
+    let bar = bar(runs, &args.output);
+    let shared = Shared::default();
+    let outcomes = run_all(cases, args.threads, |spec| {
+        let outcome = run_one(spec, store, &shared, args.output.html);
+        bar.inc(1);
+        outcome
+    })?;
+    bar.finish_and_clear();
+    Ok(outcomes)
+}
+
+/// Finished runs and the time left, if somebody looks.
+fn bar(runs: u64, output: &StoreArgs) -> ProgressBar {
+    if output.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(runs).with_style(style)
+}
+
+/// `dynosim run-point`: points of a sweep, one after the other.
+pub(crate) fn run_point(args: &RunPointArgs) -> Result<(), Failure> {
+    let specs = read_points(&args.spec, args.index)?;
+    let store = Store::new(&args.output.out);
+    let shared = Shared::default();
+    for spec in &specs {
+        let ran = run_one(spec, &store, &shared, args.output.html)?;
+        if !args.output.quiet {
+            let path = store.path(&Store::report_name(&spec.id));
+            let how = if ran.kept { "Found" } else { "Saved full" };
+            super::print(&format!("{how} report: {}\n", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_points(path: &Path, index: Option<usize>) -> Result<Vec<RunSpec>> {
+    let name = path.display();
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?
+    };
+    let lines: Vec<(usize, &str)> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .collect();
+    ensure!(!lines.is_empty(), "{name}: no points");
+    let wanted = match index {
+        Some(index) => {
+            let count = lines.len();
+            let line = lines.get(index).with_context(|| {
+                format!("--index {index}: {name} has {count} points, counted from 0")
+            })?;
+            std::slice::from_ref(line)
+        }
+        None => &lines,
+    };
+    wanted
+        .iter()
+        .map(|(number, line)| {
+            RunSpec::parse(line).with_context(|| format!("{name}, line {}", number + 1))
+        })
+        .collect()
+}
