@@ -1,5 +1,7 @@
 //! Request routers: round robin and prefix overlap with load tracking.
 
 mod policy;
+mod run_index;
 
 pub use policy::RoundRobin;
+pub use run_index::RunIndex;
