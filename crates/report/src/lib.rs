@@ -5,7 +5,8 @@
 //! JSON ([`report_json`]) or as an HTML page ([`html_report`], whose charts
 //! come from a [`Timeline`] beside the collector). A [`RequestLog`] writes a
 //! line a request, a [`FanOut`] lets several of these watch one run, and
-//! [`compare_table`] puts the JSON reports of several runs side by side.
+//! [`compare_table`] puts the JSON reports of several runs side by side,
+//! [`compare_html`] on a page; [`trace_html`] makes the page of a workload.
 //!
 //! The crate sees no engine, router or planner, only what an observer is told,
 //! and reads and writes no file.
@@ -57,7 +58,7 @@ pub use compare::{
 };
 pub use distribution::Distribution;
 pub use fan_out::FanOut;
-pub use html::{HtmlOptions, html_report};
+pub use html::{HtmlOptions, TracePage, TraceRow, compare_html, html_report, trace_html};
 pub use json::{JsonOptions, REPORT_SCHEMA, report_json, report_value};
 pub use jsonl::RequestLog;
 pub use planner::{PlannerSummary, PoolSize, ReplicaPoint};

@@ -330,6 +330,9 @@ pub(crate) struct TraceStatsArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write a page with charts of arrivals, lengths and reuse
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// Arguments of `trace cut`.
@@ -387,6 +390,9 @@ pub(crate) struct CompareArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write a page with the runs' figures as bars, and their workers over time
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// Arguments of `schema`.

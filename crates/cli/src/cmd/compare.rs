@@ -27,6 +27,9 @@ pub(crate) fn execute(args: &CompareArgs) -> Result<(), Failure> {
     } else {
         super::print(&format!("{}\n", report::compare_table(&runs).trim_end()))?;
     }
+    if let Some(path) = &args.html {
+        super::write_page(path, &report::compare_html(&runs))?;
+    }
     let Some((first, others)) = runs.split_first() else {
         return Ok(());
     };

@@ -9,6 +9,7 @@ mod sweep;
 mod trace;
 
 use std::io::Write;
+use std::path::Path;
 
 use crate::args::raw::{Cli, Command};
 use crate::exit::Failure;
@@ -26,6 +27,13 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
         Some(Command::Schema(args)) => schema::execute(&args),
         Some(Command::Completions { shell }) => completions::execute(shell),
     }
+}
+
+/// Writes a page and says where; stdout stays for figures.
+pub(crate) fn write_page(path: &Path, page: &str) -> Result<(), Failure> {
+    crate::output::write_file(path, page).map_err(Failure::failed)?;
+    eprintln!("HTML report: {}", path.display());
+    Ok(())
 }
 
 /// Prints to stdout; a reader that has had enough is no error.

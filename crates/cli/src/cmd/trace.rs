@@ -1,8 +1,11 @@
 //! `dynosim trace`: look at, check, cut and make traces.
 
+use std::collections::BTreeSet;
+
 use anyhow::anyhow;
+use report::{TracePage, TraceRow};
 use serde_json::{Value, json};
-use trace::{AgenticTwin, LengthStats, Trace, TraceOptions, TraceStats, Window};
+use trace::{AgenticTwin, LengthStats, Trace, TraceOptions, TraceRequest, TraceStats, Window};
 
 use crate::args::raw::{TraceCommand, TraceCutArgs, TraceFileArgs, TraceStatsArgs, TraceSynthArgs};
 use crate::exit::Failure;
@@ -27,11 +30,38 @@ fn stats(args: &TraceStatsArgs) -> Result<(), Failure> {
     let options = options(args.file.trace_block_size);
     let trace = Trace::open(&args.file.trace, &options).map_err(anyhow::Error::from)?;
     let stats = TraceStats::of(&trace);
+    if let Some(path) = &args.html {
+        super::write_page(path, &report::trace_html(&page(&trace, &stats)))?;
+    }
     if args.json {
         let text = serde_json::to_string_pretty(&stats_value(&stats)).map_err(Failure::failed)?;
         return super::print(&format!("{text}\n"));
     }
     super::print(&stats_text(trace.name(), &stats))
+}
+
+/// The trace as its page wants it.
+fn page(trace: &Trace, stats: &TraceStats) -> TracePage {
+    let mut seen: BTreeSet<u64> = BTreeSet::new();
+    let row = |request: TraceRequest<'_>| {
+        let ids = request.hash_ids;
+        let row = TraceRow {
+            at_ms: request.timestamp_ms,
+            input_tokens: u64::from(request.input_tokens),
+            output_tokens: u64::from(request.output_tokens),
+            blocks: ids.len() as u64,
+            seen_blocks: ids.iter().take_while(|id| seen.contains(*id)).count() as u64,
+            first: [0, 1].map(|index| ids.get(index).copied()),
+        };
+        seen.extend(ids);
+        row
+    };
+    TracePage {
+        name: trace.name().to_owned(),
+        sessions: stats.sessions,
+        rows: trace.requests().map(row).collect(),
+        text: stats_text(trace.name(), stats),
+    }
 }
 
 fn lengths_value(lengths: &LengthStats) -> Value {

@@ -73,6 +73,10 @@ impl ComparedRun {
         self.report.get(key)?.as_f64()
     }
 
+    pub(crate) fn pointer(&self, path: &str) -> Option<&Value> {
+        self.report.pointer(path)
+    }
+
     pub(crate) fn metric(&self, metric: &Metric) -> Option<f64> {
         match metric.key {
             "scaling_events" => {

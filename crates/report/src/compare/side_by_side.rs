@@ -49,9 +49,11 @@ pub fn compare_value(runs: &[ComparedRun]) -> Value {
     json!({"runs": names, "metrics": metrics})
 }
 
+/// A value a run.
 type Values = Vec<Option<f64>>;
 
-fn rows(runs: &[ComparedRun]) -> Vec<(&'static Metric, Values)> {
+/// The metrics that some run has, with their values.
+pub(crate) fn rows(runs: &[ComparedRun]) -> Vec<(&'static Metric, Values)> {
     METRICS
         .iter()
         .map(|metric| (metric, runs.iter().map(|run| run.metric(metric)).collect()))
@@ -60,7 +62,7 @@ fn rows(runs: &[ComparedRun]) -> Vec<(&'static Metric, Values)> {
 }
 
 /// The run with the best value, if it is the only one.
-fn best(metric: &Metric, values: &[Option<f64>]) -> Option<usize> {
+pub(crate) fn best(metric: &Metric, values: &[Option<f64>]) -> Option<usize> {
     let known = values
         .iter()
         .enumerate()
@@ -82,12 +84,13 @@ fn right(text: String) -> Cell {
 }
 
 /// Names come from file names: what would move a terminal's cursor is shown.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     name.chars().map(visible).collect()
 }
 
-fn cell(metric: &Metric, value: Option<f64>, first: Option<f64>) -> String {
+/// A value with its change from the first run's.
+pub(crate) fn cell(metric: &Metric, value: Option<f64>, first: Option<f64>) -> String {
     let Some(value) = value else {
         return "-".to_owned();
     };
@@ -110,7 +113,8 @@ fn change(metric: &Metric, first: f64, value: f64) -> Option<String> {
     (first != 0.0).then(|| format!("{:+.1} %", (value - first) / first.abs() * 100.0))
 }
 
-fn verdicts(runs: &[ComparedRun]) -> Vec<String> {
+/// What each run but the first is better and worse at than the first.
+pub(crate) fn verdicts(runs: &[ComparedRun]) -> Vec<String> {
     let Some((first, others)) = runs.split_first() else {
         return Vec::new();
     };

@@ -76,10 +76,10 @@ pub(crate) fn sentences(summary: &Summary) -> Vec<String> {
 fn sentence(name: &str, target: SimDuration, share: f64, of: &Distribution) -> String {
     let target_ms = target.as_ms();
     format!(
-        "{name} ≤ {} ms: met by {}; the 99th percentile is {} ms, {}.",
+        "{name} ≤ {} ms: met by {}; the 99th percentile is {}, {}.",
         figure(target_ms),
         per_cent(share),
-        figure(of.p99),
+        latency_text(of.p99),
         against(of.p99, target_ms)
     )
 }
@@ -97,7 +97,7 @@ fn against(value: f64, target: f64) -> String {
         return format!("{} above the target", per_cent(value / target - 1.0));
     }
     if target > 0.0 {
-        return format!("{:.1} times the target", value / target);
+        return format!("{} times the target", times(value / target));
     }
     "above the target".to_owned()
 }
@@ -113,9 +113,10 @@ pub(crate) fn tiles(summary: &Summary, gpu_hour_price: Option<f64>) -> Vec<Tile>
             figure: number(summary.gpu_hours),
             detail: match gpu_hour_price {
                 Some(price) => format!(
-                    "cost {} at {} a GPU-hour",
+                    "cost {} at {} a GPU-hour; {}",
                     number(summary.gpu_hours * price),
-                    number(price)
+                    number(price),
+                    workers(summary)
                 ),
                 None => workers(summary),
             },
@@ -125,7 +126,7 @@ pub(crate) fn tiles(summary: &Summary, gpu_hour_price: Option<f64>) -> Vec<Tile>
             name: "Output",
             figure: format!(
                 "{} tok/s",
-                number(summary.per_second(summary.output_tokens))
+                figure(summary.per_second(summary.output_tokens))
             ),
             detail: format!(
                 "{} output tokens, {} prompt tokens, {} of them reused",
@@ -143,12 +144,12 @@ pub(crate) fn tiles(summary: &Summary, gpu_hour_price: Option<f64>) -> Vec<Tile>
 fn latency(name: &'static str, of: &Distribution) -> Tile {
     Tile {
         name,
-        figure: format!("{} ms", figure(of.p99)),
+        figure: latency_text(of.p99),
         detail: format!(
-            "mean {}, p50 {}, p90 {} ms",
-            figure(of.mean),
-            figure(of.median),
-            figure(of.p90)
+            "mean {}, p50 {}, p90 {}",
+            latency_text(of.mean),
+            latency_text(of.median),
+            latency_text(of.p90)
         ),
     }
 }
@@ -261,6 +262,21 @@ pub(crate) fn figure(value: f64) -> String {
         return format!("{value:.1}");
     }
     format!("{value:.2}")
+}
+
+/// A latency in milliseconds, or in seconds from ten of them on.
+fn latency_text(ms: f64) -> String {
+    if ms >= 10_000.0 {
+        return format!("{} s", figure(ms / 1000.0));
+    }
+    format!("{} ms", figure(ms))
+}
+
+fn times(factor: f64) -> String {
+    if factor >= 100.0 {
+        return figure(factor);
+    }
+    format!("{factor:.1}")
 }
 
 /// A duration as people say it.

@@ -1,14 +1,32 @@
 //! What a chart shows, apart from how it is drawn.
 
-/// Where on the time axis a series has its points.
+use std::borrow::Cow;
+
+/// From this many milliseconds on an axis is in seconds.
+const LONG_MS: f64 = 10_000.0;
+
+/// What runs from left to right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Across {
+    /// Simulated time, on an axis that all such charts of a page share.
+    Time,
+    /// A quantity of the chart's own, with what it is and its unit.
+    Quantity(&'static str),
+    /// Names.
+    Names,
+}
+
+/// Where on the axis a series has its points.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Times {
     /// The middles of the time bins.
     Bins,
     /// The planner's ticks.
     Ticks,
-    /// Its own, in seconds.
+    /// Its own, in seconds or in the chart's quantity.
     Own(Vec<f64>),
+    /// At names.
+    Names(Vec<String>),
 }
 
 /// How a series is drawn.
@@ -28,6 +46,7 @@ pub(crate) enum Shape {
     Squares,
     Diamonds,
     Triangles,
+    Bars,
 }
 
 impl Shape {
@@ -44,6 +63,7 @@ impl Shape {
             Self::Squares => "square",
             Self::Diamonds => "diamond",
             Self::Triangles => "triangle-up",
+            Self::Bars => "bar",
         }
     }
 }
@@ -94,14 +114,15 @@ pub(crate) struct Level {
     pub(crate) label: String,
 }
 
-/// A chart of a run over simulated time.
+/// A chart, of a run over simulated time unless it says otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
     /// What it shows, for those who wonder.
-    pub(crate) caption: &'static str,
+    pub(crate) caption: Cow<'static, str>,
     /// Title of the value axis: what and in which unit.
-    pub(crate) axis: &'static str,
+    pub(crate) axis: Cow<'static, str>,
+    pub(crate) across: Across,
     pub(crate) series: Vec<Series>,
     pub(crate) levels: Vec<Level>,
     /// Names instead of numbers on the value axis.
@@ -114,8 +135,9 @@ impl Chart {
     pub(crate) fn new(title: &'static str, axis: &'static str, caption: &'static str) -> Self {
         Self {
             title,
-            caption,
-            axis,
+            caption: Cow::Borrowed(caption),
+            axis: Cow::Borrowed(axis),
+            across: Across::Time,
             series: Vec::new(),
             levels: Vec::new(),
             tracks: Vec::new(),
@@ -140,8 +162,49 @@ impl Chart {
         self
     }
 
+    /// In seconds instead of milliseconds where these would be many.
+    pub(crate) fn in_fitting_unit(mut self) -> Self {
+        let values = || self.series.iter().flat_map(|series| &series.values);
+        let most = values().flatten().copied().fold(0.0, f64::max);
+        if most < LONG_MS || !self.axis.ends_with("(ms)") {
+            return self;
+        }
+        self.axis = Cow::Owned(self.axis.replace("(ms)", "(s)"));
+        for series in &mut self.series {
+            for value in series.values.iter_mut().flatten() {
+                *value /= 1000.0;
+            }
+        }
+        for level in &mut self.levels {
+            level.at /= 1000.0;
+        }
+        self
+    }
+
     /// Whether there is anything to see.
     pub(crate) fn is_empty(&self) -> bool {
         self.series.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_latencies_are_in_seconds_with_their_targets() {
+        let chart = |most: f64| {
+            let values = vec![Some(500.0), None, Some(most)];
+            let times = Times::Own(vec![0.0, 1.0, 2.0]);
+            Chart::new("t", "TTFT (ms)", "c")
+                .with(Series::new("p99", times, values, (Shape::Line, "blue")))
+                .level(Some(1500.0), |_| String::new())
+                .in_fitting_unit()
+        };
+        let long = chart(60_000.0);
+        assert_eq!(long.axis, "TTFT (s)");
+        assert_eq!(long.series[0].values, [Some(0.5), None, Some(60.0)]);
+        assert_eq!(long.levels[0].at, 1.5);
+        assert_eq!(chart(9_999.0).axis, "TTFT (ms)");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::chart::{Chart, Series, Times};
+use super::chart::{Across, Chart, Series, Times};
 use super::escape::json_label;
 
 /// The time axes that series share.
@@ -29,7 +29,16 @@ pub(crate) fn charts_json(times: &SharedTimes, charts: &[Chart]) -> String {
 }
 
 fn chart(out: &mut String, chart: &Chart) {
-    let _ = write!(out, "{{\"axis\":{},\"series\":", json_label(chart.axis));
+    let across = match chart.across {
+        Across::Time => "\"time\"".to_owned(),
+        Across::Names => "\"names\"".to_owned(),
+        Across::Quantity(title) => format!("{{\"title\":{}}}", json_label(title)),
+    };
+    let _ = write!(
+        out,
+        "{{\"axis\":{},\"across\":{across},\"series\":",
+        json_label(&chart.axis)
+    );
     list(out, &chart.series, series);
     out.push_str(",\"levels\":");
     list(out, &chart.levels, |out, level| {
@@ -61,6 +70,7 @@ fn series(out: &mut String, series: &Series) {
         Times::Bins => out.push_str("\"bins\""),
         Times::Ticks => out.push_str("\"ticks\""),
         Times::Own(times) => list(out, times, |out, &at| number(out, Some(at))),
+        Times::Names(names) => list(out, names, |out, name| out.push_str(&json_label(name))),
     }
     out.push_str(",\"y\":");
     list(out, &series.values, |out, &value| number(out, value));

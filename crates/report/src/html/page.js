@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts of the page from its data, all on one time axis.
+// Draws the charts of the page from its data, those over time on one time axis.
 (async () => {
   const data = JSON.parse(document.getElementById("charts").textContent);
   const hint = document.getElementById("hint");
@@ -23,6 +23,18 @@
   function trace(series) {
     const ink = color(series.color);
     const marked = markers.has(series.shape);
+    if (series.shape === "bar") {
+      return {
+        type: "bar",
+        name: series.name,
+        x: series.x,
+        y: series.y,
+        showlegend: series.legend,
+        marker: { color: ink },
+        hovertemplate: "%{y:,.4~g}<extra>%{fullData.name}</extra>",
+      };
+    }
+    const crowded = series.y.length > 100;
     return {
       type: "scatter",
       name: series.name,
@@ -39,7 +51,7 @@
       },
       fill: series.shape === "step-area" ? "tozeroy" : "none",
       fillcolor: ink + "40",
-      marker: { color: ink, size: marked ? 9 : 4, symbol: marked ? series.shape : "circle" },
+      marker: { color: ink, size: marked ? (crowded ? 6 : 9) : crowded ? 3 : 4, symbol: marked ? series.shape : "circle" },
       hovertext: series.notes.length ? series.notes : undefined,
       hovertemplate: series.notes.length
         ? "%{hovertext}<extra>%{fullData.name}</extra>"
@@ -54,7 +66,9 @@
     const tracks = chart.tracks.length > 0;
     const values = chart.series.flatMap((series) => series.y);
     const noted = chart.series.some((series) => series.notes.length > 0);
-    const large = values.some((value) => value >= 10000);
+    const most = Math.max(0, ...values, ...chart.levels.map((level) => level.at));
+    const whole = most <= 6 && values.every((value) => value === null || Number.isInteger(value));
+    const time = chart.across === "time";
     return {
       // Two columns of a printed page; on a screen, the width of the card.
       ...(print.matches ? { autosize: false, width: 316, height: 205 } : { autosize: true }),
@@ -62,25 +76,29 @@
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
+      barmode: chart.series.every((series) => series.y.length === 1) ? "overlay" : "group",
+      bargap: 0.3,
       hovermode: tracks || noted ? "closest" : "x unified",
       hoverlabel: { bgcolor: card, bordercolor: soft, font: { color: ink } },
       showlegend: tracks || chart.series.filter((series) => series.legend).length > 1,
       // Keeps hidden lines hidden when the colours change.
       uirevision: "same",
-      legend: { orientation: "h", y: -0.24, yanchor: "top", x: 0, font: { size: 11 } },
+      legend: { orientation: "h", y: chart.across === "names" ? -0.12 : -0.2, yanchor: "top", x: 0, font: { size: 11 } },
       xaxis: {
         ...axis,
-        title: { text: "Simulated time (s)", standoff: 6, font: { size: 11 } },
-        range,
-        hoverformat: ",.6~g",
-        tickformat: ",~r",
+        title: { text: time ? "Simulated time (s)" : chart.across.title || "", standoff: 6, font: { size: 11 } },
+        ...(chart.across === "names"
+          ? { type: "category", fixedrange: true }
+          : { hoverformat: ",.6~g", tickformat: ",~r" }),
+        ...(time ? { range } : {}),
       },
       yaxis: {
         ...axis,
         title: { text: chart.axis, standoff: 8, font: { size: 11 } },
         rangemode: "tozero",
         fixedrange: true,
-        tickformat: large ? "~s" : ",~r",
+        tickformat: most >= 10000 ? "~s" : ",~r",
+        ...(whole ? { dtick: 1 } : {}),
         ...(chart.most ? { range: [0, chart.most * 1.04] } : {}),
         ...(tracks
           ? {
@@ -124,6 +142,7 @@
   const whole = [0, data.end > 0 ? data.end : 1];
   let shown = whole;
   const places = data.charts.map((_, index) => document.getElementById("chart-" + index));
+  const timed = places.filter((_, index) => data.charts[index].across === "time");
   const config = { responsive: true, displaylogo: false, doubleClick: false, displayModeBar: false };
 
   const draw = (index) =>
@@ -135,29 +154,34 @@
     if (busy) return;
     busy = true;
     shown = range;
-    await Promise.all(places.map((place) => Plotly.relayout(place, { "xaxis.range": [...range] })));
+    await Promise.all(timed.map((place) => Plotly.relayout(place, { "xaxis.range": [...range] })));
     busy = false;
   }
 
   for (let index = 0; index < places.length; index += 1) {
     await draw(index);
-    places[index].on("plotly_relayout", (change) => {
-      if (change["xaxis.range[0]"] !== undefined) {
-        show([change["xaxis.range[0]"], change["xaxis.range[1]"]]);
-      }
-    });
-    places[index].on("plotly_doubleclick", () => {
-      show(whole);
-    });
+    if (timed.includes(places[index])) {
+      places[index].on("plotly_relayout", (change) => {
+        if (change["xaxis.range[0]"] !== undefined) {
+          show([change["xaxis.range[0]"], change["xaxis.range[1]"]]);
+        }
+      });
+      places[index].on("plotly_doubleclick", () => {
+        show(whole);
+      });
+    }
     // Let the page answer between charts.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
-  hint.textContent = "Drag to zoom all charts, double-click for the whole run; click a legend entry to hide its line. ";
-  const reset = document.createElement("button");
-  reset.textContent = "Whole run";
-  reset.addEventListener("click", () => show(whole));
-  hint.append(reset);
+  hint.textContent = "Click a legend entry to hide what it stands for. ";
+  if (timed.length > 0) {
+    hint.prepend("Drag to zoom all charts over time, double-click for the whole time. ");
+    const reset = document.createElement("button");
+    reset.textContent = "Whole time";
+    reset.addEventListener("click", () => show(whole));
+    hint.append(reset);
+  }
 
   const redraw = () => places.forEach((_, index) => draw(index));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -1,4 +1,4 @@
-//! The page as a whole.
+//! The page of a run.
 
 use std::fmt::Write;
 
@@ -6,17 +6,13 @@ use serde_json::Value;
 
 use super::answer::{headline, mood, sentences, span, tiles, tiles_html};
 use super::chart::Chart;
-use super::chart_json::{SharedTimes, charts_json};
+use super::chart_json::SharedTimes;
 use super::escape::html;
 use super::planner_charts::{planner_charts, replica_transitions, tick_times};
 use super::run_charts::{bin_times, run_charts};
 use super::sections::{configuration, events, metrics_table, rejections};
+use super::shell::{document, section};
 use crate::{Summary, Timeline};
-
-/// plotly.js, gzipped and base64-encoded by the build script.
-const PLOTLY: &str = include_str!(concat!(env!("OUT_DIR"), "/plotly.js.gz.base64"));
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
 
 /// What a page says besides the metrics. Every text may be anything: it is
 /// escaped.
@@ -55,43 +51,31 @@ pub fn html_report(summary: &Summary, timeline: &Timeline, options: &HtmlOptions
     } else {
         &options.title
     };
-    let mut page = String::with_capacity(PLOTLY.len() + (1 << 18));
-    let _ = write!(
-        page,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{} · dynosim report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        html(title)
-    );
-    page.push_str(&header(summary, timeline, options, title));
-    page.push_str("<main>\n");
-    section(&mut page, "The run over time", &run, 0);
+    let mut content = header(summary, timeline, options, title);
+    content.push_str("<main>\n");
+    section(&mut content, "The run over time", &run, 0);
     section(
-        &mut page,
+        &mut content,
         "What the planner saw and decided",
         &planner,
         run.len(),
     );
-    page.push_str("<h2>All figures</h2>\n");
-    page.push_str(&metrics_table(summary));
-    page.push_str(&rejections(summary));
-    page.push_str(&events(summary.planner.as_ref()));
-    page.push_str(&configuration(
+    content.push_str("<h2>All figures</h2>\n");
+    content.push_str(&metrics_table(summary));
+    content.push_str(&rejections(summary));
+    content.push_str(&events(summary.planner.as_ref()));
+    content.push_str(&configuration(
         options.command.as_deref(),
         &options.configuration,
     ));
-    page.push_str("</main>\n");
+    content.push_str("</main>\n");
     let charts: Vec<Chart> = run.into_iter().chain(planner).collect();
-    let _ = write!(
-        page,
-        "<footer>Time is simulated time since the start of the run. Charts are drawn by plotly.js (MIT license), which this page carries.</footer>\n\
-         <script type=\"application/json\" id=\"charts\">{}</script>\n\
-         <script type=\"text/plain\" id=\"plotly\">{PLOTLY}</script>\n\
-         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-        charts_json(&times, &charts)
-    );
-    page
+    document(
+        &format!("{title} · dynosim report"),
+        &content,
+        &times,
+        &charts,
+    )
 }
 
 fn header(summary: &Summary, timeline: &Timeline, options: &HtmlOptions, title: &str) -> String {
@@ -143,29 +127,4 @@ fn facts(summary: &Summary, timeline: &Timeline) -> String {
         let _ = write!(facts, " | one in {} ticks drawn", timeline.ticks.stride());
     }
     facts
-}
-
-/// A heading with a place for each chart, numbered from `first`.
-fn section(page: &mut String, title: &str, charts: &[Chart], first: usize) {
-    if charts.is_empty() {
-        return;
-    }
-    let _ = writeln!(page, "<h2>{title}</h2>");
-    if first == 0 {
-        page.push_str(
-            "<p class=\"note\" id=\"hint\">Charts need a browser that runs scripts; all figures stand below without.</p>\n",
-        );
-    }
-    page.push_str("<div class=\"grid\">\n");
-    for (index, chart) in charts.iter().enumerate() {
-        let _ = writeln!(
-            page,
-            "<figure><h3>{}</h3><figcaption>{}</figcaption><div class=\"chart\" id=\"chart-{}\" role=\"img\" aria-label=\"{}\"></div></figure>",
-            html(chart.title),
-            html(chart.caption),
-            first + index,
-            html(chart.title)
-        );
-    }
-    page.push_str("</div>\n");
 }

@@ -2,24 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sim_api::{EngineLoadRecord, Pool, Targets, TickRecord};
+use sim_api::{Pool, Targets, TickRecord};
 
 use super::chart::{Chart, Series, Shape, Times};
+use super::engine_load::engine_load;
 use super::run_charts::target_line;
 use crate::Summary;
 use crate::timeline::Timeline;
-
-/// Workers with a line of their own in the charts of engine load.
-const MOST_ENGINES: usize = 48;
-
-const ENGINE_COLORS: [&str; 8] = [
-    "blue", "orange", "green", "red", "purple", "teal", "pink", "yellow",
-];
 
 const LOAD_COLORS: &[(&str, &str)] = &[
     ("scale_up", "green"),
     ("scale_down", "blue"),
     ("scale_down_capped_by_throughput", "purple"),
+    ("scale_down_refused_consolidation", "teal"),
     ("no_change", "gray"),
     ("disabled", "lightgray"),
     ("no_fpm_data", "yellow"),
@@ -52,8 +47,8 @@ pub(crate) fn planner_charts(summary: &Summary, timeline: &Timeline) -> Vec<Char
         view.observed_itl(),
         view.estimated_ttft(),
         view.estimated_itl(),
-        view.engine_load(Pool::Prefill),
-        view.engine_load(Pool::Decode),
+        engine_load(timeline, Pool::Prefill),
+        engine_load(timeline, Pool::Decode),
         view.engine_capacity(),
         view.lengths(),
         view.hit_rate(),
@@ -74,6 +69,7 @@ pub(crate) fn planner_charts(summary: &Summary, timeline: &Timeline) -> Vec<Char
     charts
         .into_iter()
         .filter(|chart| !chart.is_empty())
+        .map(Chart::in_fitting_unit)
         .collect()
 }
 
@@ -209,68 +205,20 @@ impl View<'_> {
         target_line(chart, self.timeline.sla.itl)
     }
 
-    fn engine_load(&self, pool: Pool) -> Chart {
-        let (letter, load): (_, fn(&EngineLoadRecord) -> u64) = match pool {
-            Pool::Prefill => ("P", |engine| engine.queued_prefill_tokens),
-            Pool::Decode => ("D", |engine| {
-                engine.queued_decode_kv_tokens + engine.inflight_decode_kv_tokens
-            }),
-        };
-        let mut chart = match pool {
-            Pool::Prefill => Chart::new(
-                "Prefill engine load",
-                "Queued prompt tokens",
-                "A line a prefill worker.",
-            ),
-            Pool::Decode => Chart::new(
-                "Decode engine load",
-                "KV tokens, queued and running",
-                "A line a decode worker.",
-            ),
-        };
-        let mut by_worker: BTreeMap<u32, Vec<Option<f64>>> = BTreeMap::new();
-        for (index, tick) in self.ticks.iter().enumerate() {
-            for engine in tick.engines.iter().filter(|engine| engine.pool == pool) {
-                let values = by_worker.entry(engine.worker.0);
-                let values = values.or_insert_with(|| vec![None; self.ticks.len()]);
-                values[index] = Some(load(engine) as f64);
-            }
-        }
-        for (index, (id, values)) in by_worker.into_iter().take(MOST_ENGINES).enumerate() {
-            let color = ENGINE_COLORS[index % ENGINE_COLORS.len()];
-            let style = (Shape::BrokenLine, color);
-            let series = Series::new(format!("{letter} {id}"), Times::Ticks, values, style);
-            chart = chart.with(Series {
-                legend: false,
-                ..series
-            });
-        }
-        if pool == Pool::Decode {
-            let capacity = self.timeline.kv_capacity(pool).map(|tokens| tokens as f64);
-            chart = chart.level(capacity, |tokens| {
-                let text = crate::table::number(tokens);
-                format!("KV capacity ({})", text.trim_end_matches(".00"))
-            });
-        }
-        chart
-    }
-
     fn engine_capacity(&self) -> Chart {
-        Chart::new(
+        let chart = Chart::new(
             "Engine capacity",
             "Requests per second and engine",
             "What the planner believes one engine can serve within the targets.",
-        )
-        .with(self.value(
-            "Prefill engine",
-            "engine_rps_prefill",
-            (Shape::Dotted, "blue"),
-        ))
-        .with(self.value(
-            "Decode engine",
-            "engine_rps_decode",
-            (Shape::Dotted, "orange"),
-        ))
+        );
+        let decode = |name| self.value(name, "engine_rps_decode", (Shape::Dotted, "orange"));
+        if !self.disaggregated() {
+            return chart.with(decode("Engine"));
+        }
+        let style = (Shape::Dotted, "blue");
+        chart
+            .with(self.value("Prefill engine", "engine_rps_prefill", style))
+            .with(decode("Decode engine"))
     }
 
     fn lengths(&self) -> Chart {

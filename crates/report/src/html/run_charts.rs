@@ -11,7 +11,7 @@ use crate::timeline::{Bin, PoolLoad, Sketch, Timeline};
 const PERCENTILES: [(&str, f64, &str); 3] = [
     ("p50", 50.0, "blue"),
     ("p90", 90.0, "orange"),
-    ("p99", 99.0, "red"),
+    ("p99", 99.0, "purple"),
 ];
 
 /// Requests of a bin that met a target.
@@ -41,6 +41,7 @@ pub(crate) fn run_charts(summary: &Summary, timeline: &Timeline) -> Vec<Chart> {
     charts
         .into_iter()
         .filter(|chart| !chart.is_empty())
+        .map(Chart::in_fitting_unit)
         .collect()
 }
 
@@ -127,11 +128,10 @@ impl View<'_> {
             (bin.arrivals > 0).then(|| met as f64 / bin.arrivals as f64 * 100.0)
         };
         let single = [sla.ttft, sla.itl, sla.e2e].into_iter().flatten().count() == 1;
-        let chart = chart.with(self.bins("All targets", "green", |bin| share(bin.met, bin)));
+        let all = self.bins("All targets", "green", |bin| share(bin.met, bin));
         if single {
-            return chart;
+            return chart.with(all);
         }
-        let mut chart = chart;
         let met: [(_, _, _, MetCount); 3] = [
             (sla.ttft, "TTFT", "blue", |bin| bin.met_ttft),
             (sla.itl, "ITL", "orange", |bin| bin.met_itl),
@@ -146,7 +146,8 @@ impl View<'_> {
                 });
             }
         }
-        chart
+        // Last, so that it lies on top.
+        chart.with(all)
     }
 
     fn rate(&self, name: &str, color: &'static str, count: impl Fn(&Bin) -> u64) -> Series {

@@ -6,7 +6,7 @@ use sim_core::SimTime;
 use super::Sketch;
 
 /// The most bins there are; when a run outgrows them, neighbours are joined.
-pub(crate) const MOST_BINS: usize = 480;
+pub(crate) const MOST_BINS: usize = 256;
 /// Width of a bin of a short run: 1/16 s. Doubled until the run fits.
 const FIRST_WIDTH_NS: u64 = 62_500_000;
 
@@ -164,10 +164,10 @@ mod tests {
         for second in 0..10_000 {
             bins.at(SimTime::from_ns(second * 1_000_000_000)).arrivals += 1;
         }
-        assert_eq!(bins.width_s(), 32.0);
-        assert_eq!(bins.bins.len(), 313);
-        assert!(bins.bins[..312].iter().all(|bin| bin.arrivals == 32));
-        assert_eq!(bins.bins[312].arrivals, 16);
+        assert_eq!(bins.width_s(), 64.0);
+        assert_eq!(bins.bins.len(), 157);
+        assert!(bins.bins[..156].iter().all(|bin| bin.arrivals == 64));
+        assert_eq!(bins.bins[156].arrivals, 16);
     }
 
     #[test]

@@ -25,7 +25,7 @@ struct Flight {
 
 /// Watches a run for the charts of an HTML report.
 ///
-/// At most 480 stretches of time and 2048 planner ticks are kept, whatever the
+/// At most 256 stretches of time and 2048 planner ticks are kept, whatever the
 /// length of the run: about 10 MB. Percentiles over time are within 1.6 %.
 ///
 /// Queue depth, batch size and KV use need load samples

@@ -5,5 +5,6 @@ mod cases;
 mod html;
 mod jsonl;
 mod naive;
+mod other_pages;
 mod schema;
 mod stream;
