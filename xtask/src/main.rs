@@ -2,7 +2,10 @@
 
 #[cfg(feature = "perf-data")]
 mod perf_data;
+mod sweep;
 mod tidy;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -12,6 +15,8 @@ use clap::Parser;
 enum Task {
     /// Check crate edges, file lengths, file heads and licences.
     Tidy,
+    /// Sweep the start-up time of engines, as the planner guide does.
+    Sweep(sweep::Args),
     /// Pack the published measurements into the table files of aic-perf.
     #[cfg(feature = "perf-data")]
     PerfData(perf_data::Args),
@@ -24,15 +29,17 @@ enum Task {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
-        Task::Tidy => tidy::run(),
+        Task::Tidy => tidy::run()?,
+        Task::Sweep(args) => return Ok(sweep::run(&args)),
         #[cfg(feature = "perf-data")]
-        Task::PerfData(args) => perf_data::run(&args),
+        Task::PerfData(args) => perf_data::run(&args)?,
         #[cfg(not(feature = "perf-data"))]
         Task::PerfData { rest } => anyhow::bail!(
             "this build has no Parquet reader; run `cargo run --release -p xtask --features perf-data -- perf-data {}`",
             rest.join(" ")
         ),
     }
+    Ok(ExitCode::SUCCESS)
 }

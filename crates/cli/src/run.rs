@@ -128,7 +128,7 @@ impl Plan {
 }
 
 /// The command that repeats the run, quoted for a shell.
-fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     shell_line(std::env::args().skip(1))
 }
 

@@ -58,7 +58,10 @@ pub use compare::{
 };
 pub use distribution::Distribution;
 pub use fan_out::FanOut;
-pub use html::{HtmlOptions, TracePage, TraceRow, compare_html, html_report, trace_html};
+pub use html::{
+    HtmlOptions, SweepMetric, SweepPage, SweepPoint, TracePage, TraceRow, compare_html,
+    html_report, sweep_html, trace_html,
+};
 pub use json::{JsonOptions, REPORT_SCHEMA, report_json, report_value};
 pub use jsonl::RequestLog;
 pub use planner::{PlannerSummary, PoolSize, ReplicaPoint};

@@ -11,6 +11,7 @@ use crate::args::raw::ReplayArgs;
 use crate::args::sweep::{RunPointArgs, StoreArgs, SweepArgs};
 use crate::exit::Failure;
 use crate::plan::shared::Shared;
+use crate::run::command_line;
 use crate::sweep::{
     Case, Combine, Results, RunSpec, Store, SweepSpec, parse_assignment, read_spec, run_all,
     run_one,
@@ -36,9 +37,11 @@ pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
     let store = Store::new(&args.output.out);
     let outcomes = run_cases(&cases, &store, args)?;
     let results = Results::new(spec.axis_names(), &cases, &outcomes, args.output.html);
+    let page = results.page(title(&spec), command_line());
     for (name, text) in [
         ("results.jsonl", results.jsonl()),
         ("results.csv", results.csv()),
+        ("sweep.html", report::sweep_html(&page)),
     ] {
         store.write(name, &text).map_err(Failure::failed)?;
     }
@@ -60,9 +63,10 @@ pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
             );
         }
         super::print(&format!(
-            "{}Saved results to: {}\n",
+            "{}Saved results to: {}\nPage of the sweep: {}\n",
             results.table(),
-            store.path("results.csv").display()
+            store.path("results.csv").display(),
+            store.path("sweep.html").display()
         ))?;
     }
     let failed = results.failed().count();
@@ -70,6 +74,12 @@ pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
         return Err(Failure::failed(anyhow!("every point failed")));
     }
     Ok(())
+}
+
+/// What the sweep is called: its trace.
+fn title(spec: &SweepSpec) -> String {
+    let trace = spec.base.get("trace").and_then(serde_json::Value::as_str);
+    trace.unwrap_or("synthetic load").to_owned()
 }
 
 /// The sweep of a file, of flags, or of both.

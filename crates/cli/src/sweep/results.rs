@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use report::{SweepMetric, SweepPage, SweepPoint};
 use serde_json::{Map, Value, json};
 
 use super::case::{Case, text_of};
@@ -187,6 +188,43 @@ impl Results {
             text.push('\n');
         }
         text
+    }
+
+    /// What the page of the sweep shows.
+    pub(crate) fn page(&self, title: String, command: String) -> SweepPage {
+        // A metric that no case has is no column.
+        let kept: Vec<usize> = (0..METRICS.len())
+            .filter(|&index| self.rows.iter().any(|row| row.metrics[index].is_some()))
+            .collect();
+        let point = |row: &Row| {
+            let (report, page) = self.files(row);
+            let estimates = || kept.iter().map(|&index| row.metrics[index]);
+            SweepPoint {
+                set: self
+                    .axes
+                    .iter()
+                    .map(|axis| row.set.get(axis).cloned().unwrap_or_default())
+                    .collect(),
+                metrics: estimates().map(|metric| Some(metric?.mean)).collect(),
+                spread: estimates().map(|metric| metric?.half_width).collect(),
+                report,
+                page,
+                error: row.error.clone(),
+            }
+        };
+        SweepPage {
+            title,
+            command: Some(command),
+            axes: self.axes.clone(),
+            metrics: kept
+                .iter()
+                .map(|&index| SweepMetric {
+                    key: METRICS[index].0.to_owned(),
+                    name: METRICS[index].1.to_owned(),
+                })
+                .collect(),
+            points: self.rows.iter().map(point).collect(),
+        }
     }
 
     /// The main figures as aligned columns.

@@ -1,0 +1,70 @@
+//! `cargo xtask sweep`: the planner guide's sweep of engine start-up times.
+//!
+//! It is `dynosim sweep` with the guide's arguments; whatever it writes is what
+//! that command writes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The guide's planner.
+const PLANNER: &str = r#"{"mode":"agg","optimization_target":"sla","ttft_ms":1500,"itl_ms":50,"enable_throughput_scaling":true,"enable_load_scaling":true,"pre_deployment_sweeping_mode":"rapid","throughput_adjustment_interval_seconds":300,"load_adjustment_interval_seconds":10,"prefill_engine_num_gpu":1,"decode_engine_num_gpu":1}"#;
+
+/// Arguments of the task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Trace to sweep on; `twin:toolagent` is the embedded workload
+    #[arg(long, value_name = "FILE", default_value = "twin:toolagent")]
+    trace: PathBuf,
+    /// Reference to equal, such as 1.2.1
+    #[arg(long, value_name = "VERSION", default_value = "default")]
+    compat: String,
+    /// Version of the step-time tables
+    #[arg(long, value_name = "VERSION")]
+    aic_backend_version: Option<String>,
+    /// Start-up times in seconds: first, last, step
+    #[arg(long, value_name = "FIRST:LAST:STEP", default_value = "0:300:10")]
+    startup: String,
+    /// Folder of results
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "planner_reports/sweep_startup"
+    )]
+    out: PathBuf,
+    /// Threads, 0 for one a core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+}
+
+/// Runs the sweep, a page for each run.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    let mut engine = serde_json::json!({
+        "aic_backend": "vllm",
+        "aic_system": "h200_sxm",
+        "aic_model_path": "nvidia/Llama-3.1-8B-Instruct-FP8",
+        "aic_tp_size": 1,
+    });
+    if let Some(version) = &args.aic_backend_version {
+        engine["aic_backend_version"] = version.as_str().into();
+    }
+    let flags: [(&str, OsString); 8] = [
+        ("--planner-config", PLANNER.into()),
+        ("--extra-engine-args", engine.to_string().into()),
+        ("--num-workers", "2".into()),
+        ("--arrival-speedup-ratio", "1".into()),
+        ("--compat", args.compat.clone().into()),
+        (
+            "--set",
+            format!("extra-engine-args.startup_time={}", args.startup).into(),
+        ),
+        ("--out", args.out.clone().into()),
+        ("--threads", args.threads.to_string().into()),
+    ];
+    let mut line: Vec<OsString> = vec!["dynosim".into(), "sweep".into(), "--html".into()];
+    for (flag, value) in flags {
+        line.extend([flag.into(), value]);
+    }
+    line.extend(["--".into(), args.trace.clone().into()]);
+    dynosim::main(line)
+}
