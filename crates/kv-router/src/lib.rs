@@ -3,5 +3,5 @@
 mod policy;
 mod run_index;
 
-pub use policy::RoundRobin;
+pub use policy::{LeastLoaded, RoundRobin};
 pub use run_index::RunIndex;
