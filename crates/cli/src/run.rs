@@ -110,7 +110,7 @@ impl Plan {
     pub(crate) fn html_options(&self, finished: &Finished) -> HtmlOptions {
         let notes = self.notes.iter().chain(&finished.notes);
         HtmlOptions {
-            title: self.workload.name().to_owned(),
+            title: title(self.workload.name()),
             command: Some(command_line()),
             configuration: Value::Object(self.provenance()),
             gpu_hour_price: self.goals.gpu_hour_price,
@@ -127,8 +127,14 @@ impl Plan {
     }
 }
 
+/// A name without its folder, which the command tells.
+pub(crate) fn title(name: &str) -> String {
+    let file = std::path::Path::new(name).file_name();
+    file.map_or(name.into(), |file| file.to_string_lossy().into_owned())
+}
+
 /// The command that repeats the run, quoted for a shell.
-pub(crate) fn command_line() -> String {
+fn command_line() -> String {
     shell_line(std::env::args().skip(1))
 }
 

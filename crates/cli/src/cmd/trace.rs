@@ -57,7 +57,7 @@ fn page(trace: &Trace, stats: &TraceStats) -> TracePage {
         row
     };
     TracePage {
-        name: trace.name().to_owned(),
+        name: crate::run::title(trace.name()),
         sessions: stats.sessions,
         rows: trace.requests().map(row).collect(),
         text: stats_text(trace.name(), stats),

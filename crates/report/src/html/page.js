@@ -77,7 +77,7 @@
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
       barmode: chart.series.every((series) => series.y.length === 1) ? "overlay" : "group",
-      bargap: 0.3,
+      bargap: 0.4,
       hovermode: tracks || noted ? "closest" : "x unified",
       hoverlabel: { bgcolor: card, bordercolor: soft, font: { color: ink } },
       showlegend: tracks || chart.series.filter((series) => series.legend).length > 1,
@@ -88,7 +88,7 @@
         ...axis,
         title: { text: time ? "Simulated time (s)" : chart.across.title || "", standoff: 6, font: { size: 11 } },
         ...(chart.across === "names"
-          ? { type: "category", fixedrange: true }
+          ? { type: "category", fixedrange: true, automargin: true }
           : { hoverformat: ",.6~g", tickformat: ",~r" }),
         ...(time ? { range } : {}),
       },

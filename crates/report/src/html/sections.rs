@@ -119,18 +119,49 @@ pub(crate) fn configuration(command: Option<&str>, configuration: &Value) -> Str
             "<details><summary>Configuration</summary>\n<div class=\"scroll\"><table>\n<tbody>\n",
         );
         for (key, value) in entries {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                other => format!("{other:#}"),
-            };
-            let _ = writeln!(
-                out,
-                "<tr><th>{}</th><td><pre>{}</pre></td></tr>",
-                html(key),
-                html(&text)
-            );
+            setting(&mut out, key, value);
         }
         out.push_str("</tbody></table></div>\n</details>\n");
     }
     out
+}
+
+/// A row a value; what is inside an object is named after it.
+fn setting(out: &mut String, name: &str, value: &Value) {
+    let text = match value {
+        Value::Object(inner) if !inner.is_empty() => {
+            for (key, value) in inner {
+                setting(out, &format!("{name}.{key}"), value);
+            }
+            return;
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let _ = writeln!(
+        out,
+        "<tr><th>{}</th><td><pre>{}</pre></td></tr>",
+        html(name),
+        html(&text)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_inside_settings_have_rows_of_their_own() {
+        let value = json!({"engine": {"name": "<vllm>", "sizes": [1, 2]}, "seed": 7, "none": {}});
+        let text = configuration(None, &value);
+        for row in [
+            "<th>engine.name</th><td><pre>&lt;vllm&gt;</pre></td>",
+            "<th>engine.sizes</th><td><pre>[1,2]</pre></td>",
+            "<th>seed</th><td><pre>7</pre></td>",
+            "<th>none</th><td><pre>{}</pre></td>",
+        ] {
+            assert!(text.contains(row), "{text}");
+        }
+    }
 }

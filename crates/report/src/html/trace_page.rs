@@ -324,7 +324,7 @@ impl<'a> View<'a> {
         }
         let name = |step: usize| match step {
             0 => "none".to_owned(),
-            step => format!("to {} %", step * 100 / STEPS),
+            step => format!("≤ {} %", step * 100 / STEPS),
         };
         let names = (0..=STEPS).map(name).collect();
         let values = counts
@@ -349,13 +349,17 @@ impl<'a> View<'a> {
                 *counts.entry(prefix).or_insert(0) += 1;
             }
         }
+        // What all requests share does not tell them apart.
+        if counts.len() < 2 {
+            return chart;
+        }
         let mut most: Vec<(&[Option<u64>], u64)> = counts.into_iter().collect();
         most.sort_by_key(|&(_, requests)| std::cmp::Reverse(requests));
         let others = most.split_off(most.len().min(MOST_PREFIXES));
         let name = |prefix: &[Option<u64>]| {
             let ids: Vec<String> = prefix.iter().flatten().map(u64::to_string).collect();
             // A name, where a lone number would be taken for a quantity.
-            format!("#{}", ids.join(" #"))
+            format!("#{}", ids.join(", "))
         };
         let mut names: Vec<String> = most.iter().map(|(prefix, _)| name(prefix)).collect();
         let mut values: Vec<Option<f64>> = most.iter().map(|&(_, n)| Some(n as f64)).collect();
