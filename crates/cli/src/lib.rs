@@ -41,7 +41,8 @@ pub use run::{Extras, Finished};
 
 /// The `dynosim` command with these arguments, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let words: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and versions go to stdout and are no errors.
@@ -54,7 +55,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    match cmd::execute(cli) {
+    match cmd::execute(cli, &words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

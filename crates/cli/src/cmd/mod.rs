@@ -8,18 +8,19 @@ mod schema;
 mod sweep;
 mod trace;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
 use crate::args::raw::{Cli, Command};
 use crate::exit::Failure;
 
-/// Carries a command out.
-pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
+/// Carries a command out; `words` is how it was typed.
+pub(crate) fn execute(cli: Cli, words: &[OsString]) -> Result<(), Failure> {
     match cli.command {
         None => replay::example(),
         Some(Command::Replay(args)) => replay::execute(&args),
-        Some(Command::Sweep(args)) => sweep::execute(&args),
+        Some(Command::Sweep(args)) => sweep::execute(&args, words),
         Some(Command::RunPoint(args)) => sweep::run_point(&args),
         Some(Command::Trace(command)) => trace::execute(&command),
         Some(Command::Compare(args)) => compare::execute(&args),

@@ -1,32 +1,25 @@
 //! `dynosim sweep` and `dynosim run-point`.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::raw::ReplayArgs;
 use crate::args::sweep::{RunPointArgs, StoreArgs, SweepArgs};
 use crate::exit::Failure;
 use crate::plan::shared::Shared;
-use crate::run::command_line;
+use crate::run::shell_line;
 use crate::sweep::{
     Case, Combine, Results, RunSpec, Store, SweepSpec, parse_assignment, read_spec, run_all,
     run_one,
 };
 
-/// `replay` as it is when nothing is typed.
-#[derive(Debug, Parser)]
-#[command(no_binary_name = true)]
-struct Untouched {
-    #[command(flatten)]
-    replay: ReplayArgs,
-}
-
-pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
-    let spec = resolve(args)?;
+/// `dynosim sweep`; `words` is how it was typed, for the page.
+pub(crate) fn execute(args: &SweepArgs, words: &[OsString]) -> Result<(), Failure> {
+    let spec = resolve(args, words)?;
     let cases = spec.cases()?;
     if args.points {
         let lines = cases
@@ -37,7 +30,7 @@ pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
     let store = Store::new(&args.output.out);
     let outcomes = run_cases(&cases, &store, args)?;
     let results = Results::new(spec.axis_names(), &cases, &outcomes, args.output.html);
-    let page = results.page(title(&spec), command_line());
+    let page = results.page(title(&spec), command(words));
     for (name, text) in [
         ("results.jsonl", results.jsonl()),
         ("results.csv", results.csv()),
@@ -76,6 +69,11 @@ pub(crate) fn execute(args: &SweepArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn command(words: &[OsString]) -> String {
+    let words = words.iter().skip(1);
+    shell_line(words.map(|word| word.to_string_lossy().into_owned()))
+}
+
 /// What the sweep is called: its trace.
 fn title(spec: &SweepSpec) -> String {
     let trace = spec.base.get("trace").and_then(serde_json::Value::as_str);
@@ -83,7 +81,7 @@ fn title(spec: &SweepSpec) -> String {
 }
 
 /// The sweep of a file, of flags, or of both.
-fn resolve(args: &SweepArgs) -> Result<SweepSpec> {
+fn resolve(args: &SweepArgs, words: &[OsString]) -> Result<SweepSpec> {
     let (file, trace) = inputs(&args.inputs)?;
     let mut spec = match file {
         Some(path) => read_spec(path)?,
@@ -93,8 +91,14 @@ fn resolve(args: &SweepArgs) -> Result<SweepSpec> {
         trace: trace.cloned(),
         ..args.replay()
     };
-    let untouched = Untouched::try_parse_from(std::iter::empty::<&str>())?;
-    spec.overlay(&typed, &untouched.replay)?;
+    spec.overlay(&typed, |name| {
+        let flag = format!("--{name}");
+        let is_flag = |word: &OsString| {
+            let word = word.to_string_lossy();
+            word.split('=').next() == Some(flag.as_str())
+        };
+        (name == "trace" && trace.is_some()) || words.iter().any(is_flag)
+    })?;
     for text in &args.set {
         let (path, values) = parse_assignment(text)?;
         ensure!(

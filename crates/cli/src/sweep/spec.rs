@@ -1,9 +1,11 @@
 //! What a sweep is: shared arguments, axes, and how they combine.
 
+use std::fmt::Formatter;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::case::{Case, OBJECTS, RunSpec, assign, text_of};
@@ -48,11 +50,37 @@ struct SpecFile {
     #[serde(default)]
     base: Map<String, Value>,
     #[serde(default)]
-    set: Map<String, Value>,
+    set: Axes,
     combine: Option<Combine>,
     #[serde(default)]
     points: Vec<Map<String, Value>>,
     seeds: Option<u32>,
+}
+
+/// Axes in the order of the file, which decides what the charts run along.
+#[derive(Debug, Default)]
+struct Axes(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Axes;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map from arguments to their values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Axes, A::Error> {
+                let mut axes = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    axes.push(entry);
+                }
+                Ok(Axes(axes))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 /// Reads a specification file; its name says in which language it is.
@@ -68,6 +96,7 @@ pub(crate) fn read_spec(path: &Path) -> Result<SweepSpec> {
     .with_context(|| format!("{name}: not a sweep specification"))?;
     let axes = file
         .set
+        .0
         .iter()
         .map(|(path, values)| Ok((path.clone(), from_file(path, values)?)))
         .collect::<Result<Vec<_>>>()
@@ -77,7 +106,7 @@ pub(crate) fn read_spec(path: &Path) -> Result<SweepSpec> {
         .combine
         .unwrap_or(if listed { Combine::List } else { Combine::Grid });
     ensure!(
-        listed == (combine == Combine::List) && !(listed && !axes.is_empty()),
+        listed == (combine == Combine::List) && (axes.is_empty() || !listed),
         "{name}: give either points (combine: list) or set (combine: grid or zip)"
     );
     Ok(SweepSpec {
@@ -90,14 +119,15 @@ pub(crate) fn read_spec(path: &Path) -> Result<SweepSpec> {
 }
 
 impl SweepSpec {
-    /// Takes over what was typed: arguments that differ from their defaults
-    /// stand above those of the file.
-    pub(crate) fn overlay(&mut self, typed: &ReplayArgs, untouched: &ReplayArgs) -> Result<()> {
-        let typed = by_name(typed)?;
-        let defaults = by_name(untouched)?;
-        for (name, value) in typed {
-            let is_default = defaults.get(&name) == Some(&value);
-            if !is_default || !self.base.contains_key(&name) {
+    /// Takes over the arguments of the command line: those that `is_typed` stand
+    /// above the file's, the others are defaults below them.
+    pub(crate) fn overlay(
+        &mut self,
+        args: &ReplayArgs,
+        is_typed: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        for (name, value) in by_name(args)? {
+            if is_typed(&name) || !self.base.contains_key(&name) {
                 self.base.insert(name, value);
             }
         }

@@ -9,3 +9,4 @@ mod invariants;
 mod oracle;
 mod perf;
 mod scaling;
+mod sweep;

@@ -56,7 +56,7 @@
     const wanted = chart.metrics.map(named).filter((index) => index >= 0);
     const groups = new Map();
     for (const point of points) {
-      const key = point.set.slice(1).join(", ");
+      const key = point.set.slice(1).map((value, i) => data.axes[i + 1].short + " " + value).join(", ");
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(point);
     }
@@ -87,7 +87,7 @@
     }
     const title = shown.length === 1 ? data.metrics[shown[0]].name : chart.axis;
     const mark = data.cliff && chart.cliff && !several ? data.cliff : null;
-    react(chart.id, traces, layout(data.axes[0].name, title, {
+    const shape = layout(data.axes.length ? data.axes[0].name : "", title, {
       showlegend: traces.length > 1,
       shapes: mark
         ? [{ type: "rect", xref: "x", yref: "paper", x0: mark.from, x1: mark.to, y0: 0, y1: 1,
@@ -97,7 +97,9 @@
         ? [{ xref: "x", yref: "paper", x: mark.from, y: 1, text: mark.label, showarrow: false,
              xanchor: "right", yanchor: "top", font: { color: color("red"), size: 11 } }]
         : [],
-    }));
+    });
+    if (!points.every((point) => typeof point.set[0] === "number")) shape.xaxis.type = "category";
+    react(chart.id, traces, shape);
   }
 
   function chooser(id, start) {
@@ -160,30 +162,50 @@
     }));
   }
 
+  // Every point is a line through its place on each axis; axes run from their least to their greatest value.
   function parallel() {
     const done = points.filter((point) => point.metrics.some((value) => value !== null));
-    const axes = data.axes.map((axis, i) => {
-      const values = done.map((point) => point.set[i]);
-      if (values.every((value) => typeof value === "number")) return { label: axis.short, values };
-      const names = [...new Set(values)];
-      return {
-        label: axis.short,
-        values: values.map((value) => names.indexOf(value)),
-        tickvals: names.map((_, index) => index),
-        ticktext: names.map(String),
-      };
-    });
+    const axes = data.axes.map((axis, i) => ({ label: axis.short, of: (point) => point.set[i] }));
     const keys = ["mean_ttft_ms", "p99_ttft_ms", "mean_itl_ms", "p90_itl_ms", "gpu_hours", "scaling_events", "sla_attainment"];
-    const metrics = keys.map(named).filter((index) => index >= 0).map((index) => ({
-      label: data.metrics[index].name,
-      values: done.map((point) => point.metrics[index] ?? 0),
+    for (const index of keys.map(named).filter((index) => index >= 0)) {
+      axes.push({ label: data.metrics[index].name, of: metric(index) });
+    }
+    for (const axis of axes) {
+      const values = done.map(axis.of).filter((value) => value !== null);
+      const names = values.every((value) => typeof value === "number") ? null : [...new Set(values)];
+      const numbers = names ? names.map((_, index) => index) : values;
+      const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+      const span = high > low ? high - low : 1;
+      const end = (value) => (names ? names[value] : value.toLocaleString("en", { maximumSignificantDigits: 4 }));
+      axis.low = numbers.length ? end(low) : "";
+      axis.high = numbers.length ? end(high) : "";
+      axis.at = (point) => {
+        const value = axis.of(point);
+        return value === null ? null : ((names ? names.indexOf(value) : value) - low) / span;
+      };
+    }
+    const traces = done.map((point, index) => ({
+      type: "scatter",
+      mode: "lines",
+      x: axes.map((_, at) => at),
+      y: axes.map((axis) => axis.at(point)),
+      text: axes.map(() => label(point)),
+      line: { width: 1.4, color: "hsl(" + (265 - (220 * index) / Math.max(done.length - 1, 1)) + " 65% 50%)" },
+      hovertemplate: "%{text}<extra></extra>",
+      showlegend: false,
     }));
-    const tinted = axes.length && !axes[0].ticktext ? axes[0].values : done.map((_, index) => index);
-    react("parallel", [{
-      type: "parcoords",
-      dimensions: [...axes, ...metrics],
-      line: { color: tinted, colorscale: "Viridis" },
-    }], layout("", "", { margin: { l: 60, r: 60, t: 46, b: 20 } }));
+    const end = (name, y, anchor) => axes.map((axis, at) => ({
+      x: at, y, text: String(axis[name]), showarrow: false, yanchor: anchor, font: { size: 10.5 },
+    }));
+    const shape = layout("", "", {
+      hovermode: "closest",
+      annotations: [...end("low", -0.02, "top"), ...end("high", 1.02, "bottom")],
+      margin: { l: 40, r: 40, t: 20, b: 60 },
+    });
+    shape.xaxis = { ...shape.xaxis, tickvals: axes.map((_, at) => at), ticktext: axes.map((axis) => axis.label),
+      tickfont: { size: 10 }, range: [-0.15, axes.length - 0.85] };
+    shape.yaxis = { ...shape.yaxis, visible: false, range: [-0.14, 1.14] };
+    react("parallel", traces, shape);
   }
 
   function draw() {
@@ -194,7 +216,7 @@
   }
 
   draw();
-  hint.textContent = "Choose metrics above the charts; drag along an axis of the parallel coordinates to pick points.";
+  hint.textContent = "Choose metrics above the charts; drag to zoom, double-click for the whole chart.";
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   document.body.dataset.drawn = String(document.querySelectorAll(".chart").length);
 })();

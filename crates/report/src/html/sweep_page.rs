@@ -267,21 +267,15 @@ impl SweepPage {
         for axis in &self.axes {
             let _ = write!(page, "<th>{}</th>", html(axis));
         }
+        page.push_str("<th>Files</th>");
         for metric in &self.metrics {
             let _ = write!(page, "<th>{}</th>", html(&metric.name));
         }
-        page.push_str("<th>Files</th></tr></thead>\n<tbody>\n");
+        page.push_str("</tr></thead>\n<tbody>\n");
         for (index, point) in self.points.iter().enumerate() {
             let _ = write!(page, "<tr><th>{index}</th>");
             for value in &point.set {
                 let _ = write!(page, "<td>{}</td>", html(&text(value)));
-            }
-            for (at, metric) in point.metrics.iter().enumerate() {
-                let shown = metric.map_or_else(|| "–".to_owned(), figure);
-                let _ = match value(&point.spread, at) {
-                    Some(half) => write!(page, "<td>{shown} ± {}</td>", figure(half)),
-                    None => write!(page, "<td>{shown}</td>"),
-                };
             }
             page.push_str("<td>");
             for (file, name) in [(&point.page, "page"), (&point.report, "report")] {
@@ -292,7 +286,15 @@ impl SweepPage {
             if let Some(error) = &point.error {
                 page.push_str(&html(error));
             }
-            page.push_str("</td></tr>\n");
+            page.push_str("</td>");
+            for (at, metric) in point.metrics.iter().enumerate() {
+                let shown = metric.map_or_else(|| "–".to_owned(), figure);
+                let _ = match value(&point.spread, at) {
+                    Some(half) => write!(page, "<td>{shown} ± {}</td>", figure(half)),
+                    None => write!(page, "<td>{shown}</td>"),
+                };
+            }
+            page.push_str("</tr>\n");
         }
         page.push_str("</tbody></table></div>\n");
     }
@@ -354,7 +356,7 @@ fn short(axis: &str) -> &str {
 
 fn text(value: &Value) -> String {
     match value {
-        Value::Null => String::new(),
+        Value::Null => "default".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
