@@ -7,6 +7,7 @@ mod cases;
 mod fixtures;
 mod invariants;
 mod oracle;
+mod pages;
 mod perf;
 mod scaling;
 mod sweep;

@@ -99,6 +99,8 @@
         fixedrange: true,
         tickformat: most >= 10000 ? "~s" : ",~r",
         ...(whole ? { dtick: 1 } : {}),
+        // Nothing but zeros would lie under the axis.
+        ...(most === 0 && !chart.most ? { range: [-0.04, 1] } : {}),
         ...(chart.most ? { range: [0, chart.most * 1.04] } : {}),
         ...(tracks
           ? {

@@ -55,7 +55,8 @@ pub(crate) fn bin_times(timeline: &Timeline) -> Vec<f64> {
 /// A target as a line with its value.
 pub(crate) fn target_line(chart: Chart, target: Option<SimDuration>) -> Chart {
     chart.level(target.map(SimDuration::as_ms), |ms| {
-        format!("SLA ({ms:.0} ms)")
+        let text = crate::table::number(ms);
+        format!("SLA ({} ms)", text.trim_end_matches(".00"))
     })
 }
 
