@@ -26,6 +26,7 @@ pub(crate) fn mood(summary: &Summary) -> &'static str {
         Some(share) if share >= GOOD => "good",
         Some(share) if share < BAD => "bad",
         Some(_) => "fair",
+        None if summary.completed < summary.requests => "bad",
         None => "plain",
     }
 }

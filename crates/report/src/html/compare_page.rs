@@ -12,6 +12,11 @@ const COLORS: [&str; 8] = [
     "blue", "orange", "green", "purple", "red", "teal", "pink", "yellow",
 ];
 
+/// Runs whose names still fit below bars.
+const MOST_NAMED: usize = 5;
+/// Characters of a name that still fit there.
+const LONGEST_LABEL: usize = 24;
+
 /// A name of a bar with the key of its value.
 type Bar = (&'static str, &'static str);
 
@@ -99,6 +104,7 @@ pub fn compare_html(runs: &[ComparedRun]) -> String {
     let mut content = header(runs);
     content.push_str("<main>\n<h2>All figures</h2>\n");
     content.push_str(&table(runs));
+    content.push_str(&key(runs, &labels));
     section(&mut content, "Metric by metric", &bars, 0);
     section(&mut content, "Over time", &over_time, bars.len());
     content.push_str("</main>\n");
@@ -147,34 +153,57 @@ fn table(runs: &[ComparedRun]) -> String {
     out
 }
 
-/// Short names that still differ: file names without folder and ending where
-/// that is enough.
+/// Which colour is which run, for all charts.
+fn key(runs: &[ComparedRun], labels: &[String]) -> String {
+    let mut out = String::from("<ul class=\"key\">\n");
+    for (index, (run, label)) in runs.iter().zip(labels).enumerate() {
+        let name = html(&plain(run.name()));
+        let number = if label.starts_with('#') {
+            format!("{} ", html(label))
+        } else {
+            String::new()
+        };
+        let color = color(index);
+        let _ = writeln!(
+            out,
+            "<li><i style=\"background: var(--{color})\"></i>{number}{name}</li>"
+        );
+    }
+    out.push_str("</ul>\n");
+    out
+}
+
+/// Names for charts that differ: file names without folder and ending where
+/// few runs have short ones, numbers otherwise.
 fn labels(runs: &[ComparedRun]) -> Vec<String> {
     let short = |name: &str| {
         let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        let stem = file.strip_suffix(".json").unwrap_or(file);
-        stem.to_owned()
+        file.strip_suffix(".json").unwrap_or(file).to_owned()
     };
-    let shortened: Vec<String> = runs.iter().map(|run| short(run.name())).collect();
-    let ambiguous = |label: &String| {
-        label.is_empty() || shortened.iter().filter(|other| *other == label).count() > 1
+    let names: Vec<String> = runs.iter().map(|run| short(run.name())).collect();
+    let usable = |index: usize| {
+        let name = &names[index];
+        let length = name.chars().count();
+        (1..=LONGEST_LABEL).contains(&length) && !names[..index].contains(name)
     };
-    let numbered = |index: usize| format!("{} {}", index + 1, runs[index].name());
-    shortened
-        .iter()
-        .enumerate()
-        .map(|(index, label)| {
-            if ambiguous(label) {
-                numbered(index)
-            } else {
-                label.clone()
-            }
-        })
+    if runs.len() <= MOST_NAMED && (0..runs.len()).all(usable) {
+        return names;
+    }
+    (1..=runs.len())
+        .map(|number| format!("#{number}"))
         .collect()
 }
 
 fn color(index: usize) -> &'static str {
     COLORS[index % COLORS.len()]
+}
+
+/// The key of the page stands for the legends of its charts.
+fn without_legend(series: Series) -> Series {
+    Series {
+        legend: false,
+        ..series
+    }
 }
 
 fn bars(runs: &[ComparedRun], labels: &[String]) -> Vec<Chart> {
@@ -190,10 +219,7 @@ fn bars(runs: &[ComparedRun], labels: &[String]) -> Vec<Chart> {
             let names = Times::Names(vec![label.clone()]);
             let value = vec![value.map(|value| value * factor)];
             let bar = Series::new(label, names, value, (Shape::Bars, color(index)));
-            chart = chart.with(Series {
-                legend: false,
-                ..bar
-            });
+            chart = chart.with(without_legend(bar));
         }
         chart
     };
@@ -204,7 +230,8 @@ fn bars(runs: &[ComparedRun], labels: &[String]) -> Vec<Chart> {
             let names = statistics.map(|(name, _)| name.to_owned()).to_vec();
             let values = statistics.map(|(_, key)| run.number(key)).to_vec();
             let style = (Shape::Bars, color(index));
-            chart = chart.with(Series::new(label, Times::Names(names), values, style));
+            let series = Series::new(label, Times::Names(names), values, style);
+            chart = chart.with(without_legend(series));
         }
         chart
     };
@@ -236,7 +263,8 @@ fn over_time(runs: &[ComparedRun], labels: &[String]) -> Vec<Chart> {
                 .map(|held| (held.at_s, Some(held.ready)))
                 .unzip();
             let style = (Shape::Step, color(index));
-            chart = chart.with(Series::new(&labels[index], Times::Own(times), ready, style));
+            let series = Series::new(&labels[index], Times::Own(times), ready, style);
+            chart = chart.with(without_legend(series));
         }
         chart
     };
@@ -306,12 +334,13 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_short_where_that_is_enough() {
-        let runs = ["out/agg.json", "out/b/run.json", "out/c/run.json"].map(run);
-        assert_eq!(
-            labels(&runs),
-            ["agg", "2 out/b/run.json", "3 out/c/run.json"]
-        );
+    fn runs_have_short_names_or_numbers_in_charts() {
+        let two = |one: &str, two: &str| labels(&[run(one), run(two)]);
+        assert_eq!(two("out/agg.json", "b/run.json"), ["agg", "run"]);
+        assert_eq!(two("a/run.json", "b/run.json"), ["#1", "#2"]);
+        assert_eq!(two("a.json", &"x".repeat(25)), ["#1", "#2"]);
+        let many: Vec<ComparedRun> = (0..6).map(|n| run(&format!("{n}.json"))).collect();
+        assert_eq!(labels(&many)[5], "#6");
     }
 
     #[test]

@@ -35,13 +35,15 @@
       };
     }
     const crowded = series.y.length > 100;
+    // A line of a single point would not be seen.
+    const lone = series.y.filter((value) => value !== null).length === 1;
     return {
       type: "scatter",
       name: series.name,
       x: Array.isArray(series.x) ? series.x : data[series.x],
       y: series.y,
       showlegend: series.legend,
-      mode: marked ? "markers" : series.shape === "line-markers" ? "lines+markers" : "lines",
+      mode: marked ? "markers" : series.shape === "line-markers" || lone ? "lines+markers" : "lines",
       connectgaps: series.shape === "dotted" || series.shape === "line",
       line: {
         color: ink,
@@ -67,7 +69,7 @@
     const values = chart.series.flatMap((series) => series.y);
     const noted = chart.series.some((series) => series.notes.length > 0);
     const most = Math.max(0, ...values, ...chart.levels.map((level) => level.at));
-    const whole = most <= 6 && values.every((value) => value === null || Number.isInteger(value));
+    const whole = most > 0 && most <= 6 && !chart.most && values.every((value) => value === null || Number.isInteger(value));
     const time = chart.across === "time";
     return {
       // Two columns of a printed page; on a screen, the width of the card.
@@ -97,7 +99,7 @@
         title: { text: chart.axis, standoff: 8, font: { size: 11 } },
         rangemode: "tozero",
         fixedrange: true,
-        tickformat: most >= 10000 ? "~s" : ",~r",
+        tickformat: most >= 10000 ? "~s" : most > 0 && most < 0.001 ? "~g" : ",~r",
         ...(whole ? { dtick: 1 } : {}),
         // Nothing but zeros would lie under the axis.
         ...(most === 0 && !chart.most ? { range: [-0.04, 1] } : {}),

@@ -11,8 +11,10 @@ use super::escape::html;
 use super::shell::{document, section};
 use sim_core::SimDuration;
 
-/// Stretches of time in the charts over time.
-const TIME_BINS: usize = 240;
+/// The most stretches of time in the charts over time.
+const MOST_BINS: usize = 240;
+/// Requests a stretch has on average, if there are enough.
+const REQUESTS_PER_BIN: usize = 10;
 /// Bars of a distribution of lengths.
 const LENGTH_BINS: usize = 80;
 /// Prefixes with a bar of their own.
@@ -105,6 +107,8 @@ struct View<'a> {
     rows: &'a [TraceRow],
     first_ms: f64,
     span_s: f64,
+    /// Requests of which the trace says when they come.
+    timed: usize,
 }
 
 /// Sums over a stretch of time.
@@ -126,6 +130,7 @@ impl<'a> View<'a> {
         Self {
             rows,
             first_ms,
+            timed: times().count(),
             span_s: if span_s.is_finite() {
                 span_s.max(0.0)
             } else {
@@ -139,11 +144,24 @@ impl<'a> View<'a> {
         if self.span_s <= 0.0 {
             return format!("{requests} requests");
         }
-        format!(
-            "{requests} requests in {}, {} a second",
-            span(SimDuration::from_ns((self.span_s * 1e9) as u64)),
-            figure(self.rows.len() as f64 / self.span_s)
-        )
+        let span = span(SimDuration::from_ns((self.span_s * 1e9) as u64));
+        let rate = figure(self.timed as f64 / self.span_s);
+        if self.timed < self.rows.len() {
+            let timed = count(self.timed as u64);
+            return format!(
+                "{requests} requests: {timed} start in {span}, {rate} a second, the others follow"
+            );
+        }
+        format!("{requests} requests in {span}, {rate} a second")
+    }
+
+    fn bins(&self) -> usize {
+        (self.timed / REQUESTS_PER_BIN).clamp(REQUESTS_PER_BIN, MOST_BINS)
+    }
+
+    /// Seconds of a stretch of time.
+    fn width(&self) -> f64 {
+        self.span_s / self.bins() as f64
     }
 
     fn tiles(&self, sessions: u64) -> Vec<Tile> {
@@ -195,14 +213,15 @@ impl<'a> View<'a> {
     }
 
     fn stretches(&self) -> Vec<Stretch> {
-        let mut stretches = vec![Stretch::default(); TIME_BINS];
+        let mut stretches = vec![Stretch::default(); self.bins()];
+        let last = stretches.len() - 1;
         if self.span_s <= 0.0 {
             return Vec::new();
         }
         for row in self.rows {
             let Some(at_ms) = row.at_ms else { continue };
             let part = (at_ms - self.first_ms) / 1000.0 / self.span_s;
-            let index = ((part * TIME_BINS as f64) as usize).min(TIME_BINS - 1);
+            let index = ((part * self.bins() as f64) as usize).min(last);
             let stretch = &mut stretches[index];
             stretch.requests += 1.0;
             stretch.input += row.input_tokens as f64;
@@ -219,7 +238,7 @@ impl<'a> View<'a> {
         color: &'static str,
         value: impl Fn(&Stretch) -> Option<f64>,
     ) -> Series {
-        let width = self.span_s / TIME_BINS as f64;
+        let width = self.width();
         let values: Vec<Option<f64>> = self.stretches().iter().map(value).collect();
         let times = (0..values.len()).map(|index| (index as f64 + 0.5) * width);
         Series::new(
@@ -231,13 +250,18 @@ impl<'a> View<'a> {
     }
 
     fn rate(&self, name: &str, color: &'static str, of: fn(&Stretch) -> f64) -> Series {
-        let width = self.span_s / TIME_BINS as f64;
+        let width = self.width();
         self.over_time(name, color, move |stretch| Some(of(stretch) / width))
     }
 
     fn arrivals(&self) -> Chart {
-        let mean = (self.span_s > 0.0).then(|| self.rows.len() as f64 / self.span_s);
-        Chart::new("Arrivals", "Requests per second", "")
+        let mean = (self.span_s > 0.0).then(|| self.timed as f64 / self.span_s);
+        let caption = if self.timed < self.rows.len() {
+            "Of the requests with a time; the others follow one of their session."
+        } else {
+            ""
+        };
+        Chart::new("Arrivals", "Requests per second", caption)
             .with(self.rate("Arrivals", "blue", |stretch| stretch.requests))
             .level(mean, |mean| format!("mean {}", figure(mean)))
     }

@@ -129,7 +129,7 @@ fn a_workload_has_marks_for_every_request() {
     assert_eq!(total("Prompt lengths"), 399.0);
     assert!(own_part(&page).contains("1 longer, up to 5,000, not drawn"));
     let seconds = 399.0 * 0.25;
-    let arrivals = total("Arrivals") * seconds / 240.0;
+    let arrivals = total("Arrivals") * seconds / 40.0;
     assert!((arrivals - 400.0).abs() < 0.01, "{arrivals}");
     assert!(total("Reuse over time") > 0.0);
 }
