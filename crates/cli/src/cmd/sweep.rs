@@ -13,8 +13,8 @@ use crate::exit::Failure;
 use crate::plan::shared::Shared;
 use crate::run::shell_line;
 use crate::sweep::{
-    Case, Combine, Results, RunSpec, Store, SweepSpec, parse_assignment, read_spec, run_all,
-    run_one,
+    Case, Combine, Outcomes, Results, RunSpec, Store, SweepSpec, different_runs, parse_assignment,
+    read_spec, run_all, run_one,
 };
 
 /// `dynosim sweep`; `words` is how it was typed, for the page.
@@ -42,12 +42,7 @@ pub(crate) fn execute(args: &SweepArgs, words: &[OsString]) -> Result<(), Failur
         let set = serde_json::Value::Object(row.set.clone());
         eprintln!("warning: point {index} {set} failed: {error}");
     }
-    let kept = outcomes
-        .iter()
-        .flatten()
-        .flatten()
-        .filter(|ran| ran.kept)
-        .count();
+    let kept = outcomes.kept();
     if !args.output.quiet {
         if kept > 0 {
             eprintln!(
@@ -140,15 +135,11 @@ fn inputs(given: &[PathBuf]) -> Result<(Option<&PathBuf>, Option<&PathBuf>)> {
     }
 }
 
-fn run_cases(
-    cases: &[Case],
-    store: &Store,
-    args: &SweepArgs,
-) -> Result<Vec<Vec<crate::sweep::Outcome>>, Failure> {
-    let runs = cases.iter().map(|case| case.runs.len() as u64).sum();
-    let bar = bar(runs, &args.output);
+fn run_cases(cases: &[Case], store: &Store, args: &SweepArgs) -> Result<Outcomes, Failure> {
+    let runs = different_runs(cases);
+    let bar = bar(runs.len() as u64, &args.output);
     let shared = Shared::default();
-    let outcomes = run_all(cases, args.threads, |spec| {
+    let outcomes = run_all(&runs, args.threads, |spec| {
         let outcome = run_one(spec, store, &shared, args.output.html);
         bar.inc(1);
         outcome

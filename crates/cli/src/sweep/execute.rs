@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Context, anyhow};
+use indexmap::IndexMap;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -71,30 +72,49 @@ pub(crate) fn run_one(spec: &RunSpec, store: &Store, shared: &Shared, page: bool
     })
 }
 
+/// What became of all runs.
+#[derive(Debug)]
+pub(crate) struct Outcomes(IndexMap<String, Outcome>);
+
+impl Outcomes {
+    /// Those of a case, in the order of its runs.
+    pub(crate) fn of<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = &'a Outcome> {
+        case.runs.iter().filter_map(|run| self.0.get(&run.id))
+    }
+
+    /// How many runs the store had already.
+    pub(crate) fn kept(&self) -> usize {
+        self.0.values().flatten().filter(|ran| ran.kept).count()
+    }
+}
+
+/// The different runs of some cases, each once however often it occurs.
+pub(crate) fn different_runs(cases: &[Case]) -> IndexMap<&str, &RunSpec> {
+    let runs = cases.iter().flat_map(|case| &case.runs);
+    runs.map(|run| (run.id.as_str(), run)).collect()
+}
+
 /// Runs all cases on `threads` threads (0 for all that there are). The
-/// outcomes are in case order and do not depend on the number of threads.
+/// outcomes do not depend on the number of threads.
 pub(crate) fn run_all(
-    cases: &[Case],
+    runs: &IndexMap<&str, &RunSpec>,
     threads: usize,
     run: impl Fn(&RunSpec) -> Outcome + Sync,
-) -> Result<Vec<Vec<Outcome>>, Failure> {
+) -> Result<Outcomes, Failure> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .context("cannot start threads")
         .map_err(Failure::failed)?;
-    let runs: Vec<&RunSpec> = cases.iter().flat_map(|case| &case.runs).collect();
+    let runs: Vec<&RunSpec> = runs.values().copied().collect();
     let outcomes: Vec<Outcome> = pool.install(|| {
         runs.par_iter()
             .with_max_len(1)
             .map(|spec| guarded(|| run(spec)))
             .collect()
     });
-    let mut outcomes = outcomes.into_iter();
-    Ok(cases
-        .iter()
-        .map(|case| outcomes.by_ref().take(case.runs.len()).collect())
-        .collect())
+    let ids = runs.iter().map(|spec| spec.id.clone());
+    Ok(Outcomes(ids.zip(outcomes).collect()))
 }
 
 /// A defect that one point strikes shall not take the others' results away.

@@ -13,7 +13,7 @@ mod store;
 mod values;
 
 pub(crate) use case::{Case, RunSpec};
-pub(crate) use execute::{Outcome, run_all, run_one};
+pub(crate) use execute::{Outcomes, different_runs, run_all, run_one};
 pub(crate) use results::Results;
 pub(crate) use spec::{Combine, SweepSpec, read_spec};
 pub(crate) use store::Store;

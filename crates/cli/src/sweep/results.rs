@@ -6,7 +6,7 @@ use report::{SweepMetric, SweepPage, SweepPoint};
 use serde_json::{Map, Value, json};
 
 use super::case::{Case, text_of};
-use super::execute::Outcome;
+use super::execute::{Outcome, Outcomes};
 use super::store::Store;
 
 /// Metrics of a row: name, what people call it, and where a report has it.
@@ -103,22 +103,20 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    pub(crate) fn new(
-        axes: Vec<String>,
-        cases: &[Case],
-        outcomes: &[Vec<Outcome>],
-        pages: bool,
-    ) -> Self {
-        let rows = cases.iter().zip(outcomes).map(|(case, outcomes)| Row {
-            set: case.set.clone(),
-            ids: case.runs.iter().map(|run| run.id.clone()).collect(),
-            metrics: METRICS
-                .iter()
-                .map(|metric| estimate(metric.2, outcomes))
-                .collect(),
-            error: outcomes
-                .iter()
-                .find_map(|outcome| outcome.as_ref().err().map(ToString::to_string)),
+    pub(crate) fn new(axes: Vec<String>, cases: &[Case], outcomes: &Outcomes, pages: bool) -> Self {
+        let rows = cases.iter().map(|case| {
+            let outcomes: Vec<&Outcome> = outcomes.of(case).collect();
+            Row {
+                set: case.set.clone(),
+                ids: case.runs.iter().map(|run| run.id.clone()).collect(),
+                metrics: METRICS
+                    .iter()
+                    .map(|metric| estimate(metric.2, &outcomes))
+                    .collect(),
+                error: outcomes
+                    .iter()
+                    .find_map(|outcome| outcome.as_ref().err().map(ToString::to_string)),
+            }
         });
         Self {
             rows: rows.collect(),
@@ -314,7 +312,7 @@ fn cell(text: &str) -> String {
 }
 
 /// The mean over the runs that have the metric, in run order.
-fn estimate(pointer: &str, outcomes: &[Outcome]) -> Option<Estimate> {
+fn estimate(pointer: &str, outcomes: &[&Outcome]) -> Option<Estimate> {
     let values: Vec<f64> = outcomes
         .iter()
         .filter_map(|outcome| {

@@ -266,6 +266,18 @@ fn specifications_mean_the_same_in_every_language() {
 }
 
 #[test]
+fn a_point_that_occurs_twice_runs_once_and_has_two_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = sweep(folder.path(), &["--set=num-workers=2,2,2,2", "--threads=2"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rows = rows(folder.path());
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row["metrics"] == rows[0]["metrics"]));
+    let points = fs::read_dir(folder.path().join("points")).unwrap().count();
+    assert_eq!(points, 1);
+}
+
+#[test]
 fn what_is_typed_stands_above_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.json");
