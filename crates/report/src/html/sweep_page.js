@@ -218,5 +218,5 @@
   draw();
   hint.textContent = "Choose metrics above the charts; drag to zoom, double-click for the whole chart.";
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  document.body.dataset.drawn = String(document.querySelectorAll(".chart").length);
+  document.body.dataset.drawn = String(data.charts.length);
 })();

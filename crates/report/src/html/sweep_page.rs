@@ -106,9 +106,17 @@ pub fn sweep_html(sweep: &SweepPage) -> String {
     page
 }
 
+type LineChart = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+    bool,
+);
+
 /// The charts over the first axis: id, title, metrics, value axis, and whether
 /// the cliff is marked.
-const LINES: [(&str, &str, &[&str], &str, bool); 4] = [
+const LINES: [LineChart; 4] = [
     (
         "line-ttft",
         "Time to first token",
@@ -191,6 +199,7 @@ impl SweepPage {
                 cliff.from,
                 cliff.to
             ),
+            None if self.axes.is_empty() => "Nothing varied".to_owned(),
             None => format!("{} points over {}", self.points.len(), self.axes.join(", ")),
         }
     }
@@ -235,30 +244,45 @@ impl SweepPage {
         ))
     }
 
+    /// The charts there are: id, title, and controls above them.
+    fn places(&self) -> Vec<(&'static str, &'static str, String)> {
+        let select = |id: &str, label: &str| {
+            format!("<label>{label} <select id=\"{id}\"></select></label> ")
+        };
+        let mut places: Vec<_> = self
+            .lines()
+            .map(|&(id, title, ..)| (id, title, String::new()))
+            .collect();
+        if self.axes.len() >= 2 {
+            places.push((
+                "heat",
+                "Heat map of the first two axes",
+                select("heat-metric", "Metric"),
+            ));
+        }
+        let both = select("scatter-x", "Across") + &select("scatter-y", "Up");
+        places.push(("scatter", "One metric against another", both));
+        places.push(("parallel", "Parallel coordinates", String::new()));
+        places
+    }
+
+    /// The line charts that have something to show.
+    fn lines(&self) -> impl Iterator<Item = &'static LineChart> {
+        let lines = LINES.iter();
+        lines.filter(|line| !self.axes.is_empty() && line.2.iter().any(|key| self.has(key)))
+    }
+
     /// Places for the charts.
     fn charts(&self, page: &mut String) {
         page.push_str(
             "<h2>What moves with it</h2>\n<p class=\"note\" id=\"hint\">Charts need a browser that runs scripts; all figures stand below without.</p>\n<div class=\"grid\">\n",
         );
-        for (id, title, metrics, ..) in LINES {
-            if metrics.iter().any(|key| self.has(key)) {
-                figure_place(page, id, title, "");
-            }
-        }
-        let select = |id: &str, label: &str| {
-            format!("<label>{label} <select id=\"{id}\"></select></label> ")
-        };
-        if self.axes.len() >= 2 {
-            figure_place(
+        for (id, title, controls) in self.places() {
+            let _ = writeln!(
                 page,
-                "heat",
-                "Heat map of the first two axes",
-                &select("heat-metric", "Metric"),
+                "<figure><h3>{title}</h3><figcaption>{controls}</figcaption><div class=\"chart\" id=\"{id}\" role=\"img\" aria-label=\"{title}\"></div></figure>"
             );
         }
-        let both = select("scatter-x", "Across") + &select("scatter-y", "Up");
-        figure_place(page, "scatter", "One metric against another", &both);
-        figure_place(page, "parallel", "Parallel coordinates", "");
         page.push_str("</div>\n");
     }
 
@@ -317,12 +341,10 @@ impl SweepPage {
         let metrics = self.metrics.iter().map(
             |metric| json!({"key": metric.key, "name": html(&metric.name), "plain": metric.key}),
         );
-        let lines = LINES
-            .iter()
-            .filter(|line| line.2.iter().any(|key| self.has(key)));
-        let lines = lines.map(|(id, _, metrics, axis, cliff)| {
+        let lines = self.lines().map(|(id, _, metrics, axis, cliff)| {
             json!({"id": id, "metrics": metrics, "axis": axis, "cliff": cliff})
         });
+        let places = self.places().into_iter().map(|(id, ..)| id);
         let cliff = cliff.map(|cliff| {
             let factor = cliff.values.1 / cliff.values.0;
             json!({"from": cliff.from, "to": cliff.to, "label": format!("cliff, × {factor:.1}")})
@@ -332,17 +354,11 @@ impl SweepPage {
             "metrics": metrics.collect::<Vec<_>>(),
             "points": points,
             "lines": lines.collect::<Vec<_>>(),
+            "charts": places.collect::<Vec<_>>(),
             "cliff": cliff,
         });
         data.to_string().replace('<', "\\u003c")
     }
-}
-
-fn figure_place(page: &mut String, id: &str, title: &str, controls: &str) {
-    let _ = writeln!(
-        page,
-        "<figure><h3>{title}</h3><figcaption>{controls}</figcaption><div class=\"chart\" id=\"{id}\" role=\"img\" aria-label=\"{title}\"></div></figure>"
-    );
 }
 
 fn value(values: &[Option<f64>], index: usize) -> Option<f64> {

@@ -8,3 +8,4 @@ mod naive;
 mod other_pages;
 mod schema;
 mod stream;
+mod sweep_page;
