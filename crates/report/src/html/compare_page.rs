@@ -276,12 +276,8 @@ fn over_time(runs: &[ComparedRun], labels: &[String]) -> Vec<Chart> {
     for (index, pools) in prefill.iter().zip(&decode).enumerate() {
         if let Some((times, values)) = gpu_hours(pools.0.iter().chain(pools.1)) {
             let style = (Shape::Line, color(index));
-            hours = hours.with(Series::new(
-                &labels[index],
-                Times::Own(times),
-                values,
-                style,
-            ));
+            let series = Series::new(&labels[index], Times::Own(times), values, style);
+            hours = hours.with(without_legend(series));
         }
     }
     [

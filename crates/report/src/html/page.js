@@ -53,7 +53,7 @@
       },
       fill: series.shape === "step-area" ? "tozeroy" : "none",
       fillcolor: ink + "40",
-      marker: { color: ink, size: marked ? (crowded ? 6 : 9) : crowded ? 3 : 4, symbol: marked ? series.shape : "circle" },
+      marker: { color: ink, size: marked ? (crowded ? 6 : 9) : lone ? 7 : crowded ? 3 : 4, symbol: marked ? series.shape : "circle" },
       hovertext: series.notes.length ? series.notes : undefined,
       hovertemplate: series.notes.length
         ? "%{hovertext}<extra>%{fullData.name}</extra>"
@@ -99,7 +99,7 @@
         title: { text: chart.axis, standoff: 8, font: { size: 11 } },
         rangemode: "tozero",
         fixedrange: true,
-        tickformat: most >= 10000 ? "~s" : most > 0 && most < 0.001 ? "~g" : ",~r",
+        tickformat: most >= 10000 ? "~s" : most > 0 && most < 0.001 ? "~e" : ",~r",
         ...(whole ? { dtick: 1 } : {}),
         // Nothing but zeros would lie under the axis.
         ...(most === 0 && !chart.most ? { range: [-0.04, 1] } : {}),

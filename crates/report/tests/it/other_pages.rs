@@ -103,6 +103,7 @@ fn a_comparison_has_a_bar_a_run_and_lines_of_the_scaled_runs() {
     assert_eq!(workers.len(), 2);
     assert_eq!(workers[1].1, [json!(1), json!(4), json!(4)]);
     assert_eq!(marks(&page, "Cumulative GPU hours").len(), 2);
+    assert!(!chart_text(&page).contains("\"legend\":true"));
     let own = own_part(&page);
     assert!(own.contains("disagg.json against agg.json: better at"));
     for absent in [
