@@ -68,3 +68,37 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     line.extend(["--".into(), args.trace.clone().into()]);
     dynosim::main(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Typed {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_short_sweep_writes_reports_pages_and_figures() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().to_str().unwrap();
+        let typed = [
+            "sweep",
+            "--startup",
+            "0:120:120",
+            "--compat",
+            "1.2.1",
+            "--out",
+            out,
+        ];
+        run(&Typed::try_parse_from(typed).unwrap().args);
+        let count = |name: &str| std::fs::read_dir(folder.path().join(name)).unwrap().count();
+        assert_eq!((count("points"), count("pages")), (2, 2));
+        let csv = std::fs::read_to_string(folder.path().join("results.csv")).unwrap();
+        assert_eq!(csv.lines().count(), 3);
+        let page = std::fs::read_to_string(folder.path().join("sweep.html")).unwrap();
+        assert!(page.contains("extra-engine-args.startup_time"));
+    }
+}

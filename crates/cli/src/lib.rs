@@ -36,7 +36,7 @@ use clap::Parser;
 use crate::args::raw::Cli;
 
 pub use exit::Failure;
-pub use plan::Plan;
+pub use plan::{Plan, Shared};
 pub use run::{Extras, Finished};
 
 /// The `dynosim` command with these arguments, the program's name first.

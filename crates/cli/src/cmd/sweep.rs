@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::raw::ReplayArgs;
 use crate::args::sweep::{RunPointArgs, StoreArgs, SweepArgs};
 use crate::exit::Failure;
-use crate::plan::shared::Shared;
+use crate::plan::Shared;
 use crate::run::shell_line;
 use crate::sweep::{
     Case, Combine, Outcomes, Results, RunSpec, Store, SweepSpec, different_runs, parse_assignment,

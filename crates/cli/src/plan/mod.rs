@@ -3,7 +3,7 @@
 mod autoscaler;
 mod deployment;
 mod goals;
-pub(crate) mod shared;
+mod shared;
 mod timing;
 pub(crate) mod workload;
 
@@ -23,7 +23,7 @@ use crate::exit::Failure;
 use autoscaler::{PlannerPlan, Policy};
 use deployment::{DeploymentPlan, Setting};
 use goals::Goals;
-use shared::Shared;
+pub use shared::Shared;
 use workload::WorkloadPlan;
 
 /// Everything about a run, checked.
@@ -62,7 +62,10 @@ impl Plan {
 
     /// As [`Plan::from_flags`], sharing traces and step-time models with other
     /// plans.
-    pub(crate) fn from_flags_sharing<'a>(
+    ///
+    /// # Errors
+    /// As [`Plan::from_flags`].
+    pub fn from_flags_sharing<'a>(
         flags: impl IntoIterator<Item = &'a str>,
         shared: &Shared,
     ) -> Result<Self, Failure> {

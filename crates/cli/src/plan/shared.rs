@@ -21,8 +21,22 @@ pub(crate) struct LoadedTrace {
 /// own starts with an empty one; the points of a sweep share one, so that each
 /// trace is parsed and each table bound once. Models fill themselves with
 /// answers that depend on nothing but the question, so sharing changes no run.
+///
+/// ```
+/// use dynosim::{Extras, Plan, Shared};
+///
+/// let shared = Shared::default();
+/// let mut p99 = Vec::new();
+/// for workers in ["1", "2"] {
+///     let flags = ["--num-workers", workers, "--limit", "300", "--", "twin:toolagent"];
+///     let plan = Plan::from_flags_sharing(flags, &shared)?;
+///     p99.push(plan.run(Extras::default())?.summary.ttft.p99);
+/// }
+/// assert!(p99[1] < p99[0]);
+/// # Ok::<(), dynosim::Failure>(())
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub struct Shared {
     traces: Mutex<Vec<(String, LoadedTrace)>>,
     engines: Mutex<Vec<(AicConfig, AicEngine)>>,
 }

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::case::{Case, RunSpec};
 use super::store::Store;
 use crate::exit::Failure;
-use crate::plan::Plan;
-use crate::plan::shared::Shared;
+use crate::plan::{Plan, Shared};
 use crate::run::Extras;
 
 /// What became of a run.

@@ -100,6 +100,29 @@ fn the_number_of_threads_changes_no_byte() {
 }
 
 #[test]
+fn pages_leave_the_reports_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, paged) = (folder.path().join("plain"), folder.path().join("paged"));
+    assert!(sweep(&plain, GRID).status.success());
+    // Pages that are missing are made, whatever reports there are.
+    assert!(sweep(&paged, GRID).status.success());
+    assert!(
+        sweep(&paged, &[GRID, &["--html"]].concat())
+            .status
+            .success()
+    );
+    let (plain, paged) = (files(&plain), files(&paged));
+    for (name, bytes) in plain.iter().filter(|(name, _)| name.starts_with("points/")) {
+        assert_eq!(paged[name], *bytes, "{name}");
+        let page = name.replace("points/", "pages/").replace(".json", ".html");
+        let text = String::from_utf8_lossy(&paged[&page]);
+        assert!(text.contains("dynosim replay --no-wall-clock"), "{page}");
+    }
+    let csv = String::from_utf8_lossy(&paged["results.csv"]);
+    assert_eq!(csv.matches("pages/").count(), 6);
+}
+
+#[test]
 fn a_killed_sweep_runs_only_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     assert!(sweep(folder.path(), GRID).status.success());
