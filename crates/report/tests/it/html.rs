@@ -199,6 +199,8 @@ fn rendered(browser: &Path, page: &Path) -> Option<String> {
     let mut running = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
         .args(["--window-size=1280,2000", "--virtual-time-budget=60000"])
+        .args(["--no-first-run", "--disable-extensions", "--disable-sync"])
+        .args(["--disable-background-networking", "--disable-component-update"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", page.display()))
         .stdout(std::fs::File::create(&dumped).unwrap())
