@@ -200,7 +200,10 @@ fn rendered(browser: &Path, page: &Path) -> Option<String> {
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
         .args(["--window-size=1280,2000", "--virtual-time-budget=60000"])
         .args(["--no-first-run", "--disable-extensions", "--disable-sync"])
-        .args(["--disable-background-networking", "--disable-component-update"])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", page.display()))
         .stdout(std::fs::File::create(&dumped).unwrap())
