@@ -79,8 +79,8 @@ impl Plan {
         let parts = Parts {
             workload: self.workload()?,
             engines: &factory,
-            prefill_router: self.deployment.prefill.as_ref().map(|_| self.router()),
-            decode_router: self.router(),
+            prefill_router: self.prefill_router(),
+            decode_router: self.decode_router(),
             policy,
             observer: &mut everyone,
         };

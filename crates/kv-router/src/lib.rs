@@ -1,7 +1,19 @@
-//! Request routers: round robin and prefix overlap with load tracking.
+//! Request routers: round robin, least loaded, and prefix overlap with load
+//! tracking.
+//!
+//! ```
+//! use kv_router::{KvRouter, RouterConfig, Side};
+//! use sim_api::{Quirks, Router};
+//!
+//! let router = KvRouter::new(RouterConfig::default(), Side::Aggregated, 0, Quirks::NONE, None);
+//! assert!(router.needs().kv && router.is_empty());
+//! ```
 
+mod config;
+mod load;
 mod policy;
 mod run_index;
 
-pub use policy::{LeastLoaded, RoundRobin};
+pub use config::{QueuePolicy, RouterConfig, RouterConfigError};
+pub use policy::{KvRouter, LeastLoaded, PrefillEstimator, RoundRobin, Side};
 pub use run_index::RunIndex;

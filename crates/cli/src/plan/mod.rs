@@ -3,15 +3,16 @@
 mod autoscaler;
 mod deployment;
 mod goals;
+mod router;
 mod shared;
 mod timing;
 pub(crate) mod workload;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use kv_router::RoundRobin;
+use kv_router::Side;
 use mocker::{Factory, Implementation};
 use replay::RunSpec;
 use serde_json::{Map, Value, json};
@@ -23,6 +24,7 @@ use crate::exit::Failure;
 use autoscaler::{PlannerPlan, Policy};
 use deployment::{DeploymentPlan, Setting};
 use goals::Goals;
+use router::RouterPlan;
 pub use shared::Shared;
 use workload::WorkloadPlan;
 
@@ -33,6 +35,7 @@ pub struct Plan {
     seed: u64,
     pub(crate) deployment: DeploymentPlan,
     pub(crate) workload: WorkloadPlan,
+    routers: RouterPlan,
     pub(crate) planner: Option<PlannerPlan>,
     pub(crate) goals: Goals,
     pub(crate) no_wall_clock: bool,
@@ -108,7 +111,6 @@ impl Plan {
         let compat: Compat = flags.compat.parse().context("--compat")?;
         let quirks = compat.quirks();
         check_mode(&flags.replay_mode)?;
-        check_router(flags.router_mode.as_deref())?;
         let planner = match &flags.planner_config {
             Some(given) => Some(PlannerPlan::resolve(
                 given,
@@ -144,6 +146,7 @@ impl Plan {
             compat,
             seed: flags.seed,
             goals: Goals::resolve(&args.goals, planner.as_ref())?,
+            routers: RouterPlan::resolve(args, &deployment, quirks)?,
             deployment,
             workload,
             planner,
@@ -178,9 +181,20 @@ impl Plan {
         factory.with(self.implementation)
     }
 
-    /// A router for one pool.
-    pub(crate) fn router(&self) -> Box<dyn Router> {
-        Box::new(RoundRobin::new())
+    /// The router in front of the prefill pool, if there is one.
+    pub(crate) fn prefill_router(&self) -> Option<Box<dyn Router>> {
+        let pool = self.deployment.prefill.as_ref();
+        pool.map(|_| self.routers.router(Side::Prefill, self.seed, self.quirks()))
+    }
+
+    /// The router in front of the decode pool, or of all workers.
+    pub(crate) fn decode_router(&self) -> Box<dyn Router> {
+        let side = if self.deployment.prefill.is_some() {
+            Side::Decode
+        } else {
+            Side::Aggregated
+        };
+        self.routers.router(side, self.seed, self.quirks())
     }
 
     /// The autoscaler of one run, and what it has to say.
@@ -219,7 +233,7 @@ impl Plan {
         for pool in self.deployment.pools() {
             text += &format!("{:<12} {}\n", format!("{}:", pool.pool), pool.describe());
         }
-        text += "router:      round_robin\n";
+        text += &format!("router:      {}\n", self.routers.describe());
         if let Some(planner) = &self.planner {
             text += &format!("planner:     {}\n", planner.describe());
         }
@@ -241,6 +255,7 @@ impl Plan {
             "version": env!("CARGO_PKG_VERSION"),
             "workload": self.workload.describe(),
             "deployment": pools,
+            "router": self.routers.describe(),
             "trace_digest": self.workload.digest(),
             "planner": self.planner.as_ref().map(PlannerPlan::describe),
         });
@@ -257,11 +272,4 @@ fn check_mode(mode: &str) -> Result<()> {
         "--replay-mode {mode}: only `offline` is simulated; `online` needs live engines, which this program replaces"
     );
     Ok(())
-}
-
-fn check_router(mode: Option<&str>) -> Result<()> {
-    match mode {
-        None | Some("round_robin") => Ok(()),
-        Some(other) => bail!("--router-mode {other}: expected round_robin"),
-    }
 }

@@ -115,3 +115,43 @@ fn runs_on_real_traces_agree() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The reference breaks the router's ties at random: means over seeds agree
+/// within 3 %.
+#[test]
+fn runs_with_the_kv_router_agree_on_means_over_seeds() {
+    const SEEDS: u32 = 5;
+    let mut wrong = Vec::new();
+    for run in oracle_runs() {
+        let name = run["name"].as_str().unwrap();
+        if !name.contains("_kv_") {
+            continue;
+        }
+        let Some(flags) = flags_of(&run) else {
+            continue;
+        };
+        let reports: Vec<Value> = (0..SEEDS)
+            .map(|seed| {
+                let seed = ["--seed".to_owned(), seed.to_string()];
+                report(&[flags.clone(), seed.to_vec()].concat()).unwrap()
+            })
+            .collect();
+        for key in [
+            "mean_ttft_ms",
+            "mean_itl_ms",
+            "mean_e2e_latency_ms",
+            "duration_ms",
+            "prefix_cache_reused_ratio",
+        ] {
+            let sum: f64 = reports
+                .iter()
+                .map(|report| report[key].as_f64().unwrap())
+                .sum();
+            let (got, want) = (sum / f64::from(SEEDS), run["report"][key].as_f64().unwrap());
+            if (got / want - 1.0).abs() > 0.03 {
+                wrong.push(format!("{name} {key}: {got}, expected {want}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

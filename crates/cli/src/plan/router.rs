@@ -1,0 +1,153 @@
+//! Which router stands in front of a pool.
+
+use std::str::FromStr;
+
+use aic_perf::{AicConfig, AicEngine, VersionRule};
+use anyhow::{Context, Result, bail, ensure};
+use kv_router::{KvRouter, LeastLoaded, PrefillEstimator, RoundRobin, RouterConfig, Side};
+use serde_json::Value;
+use sim_api::{Quirk, Quirks, Router};
+use sim_core::SimDuration;
+
+use super::deployment::DeploymentPlan;
+use crate::args::config::read_object;
+use crate::args::raw::{AicArgs, ReplayArgs};
+
+/// A routing policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    /// Workers in turn.
+    #[default]
+    RoundRobin,
+    /// Prefix overlap against load.
+    Kv,
+    /// Fewest requests in flight.
+    LeastLoaded,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::Kv => "kv_router",
+            Self::LeastLoaded => "least_loaded",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = anyhow::Error;
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "round_robin" => Ok(Self::RoundRobin),
+            "kv_router" => Ok(Self::Kv),
+            "least_loaded" => Ok(Self::LeastLoaded),
+            other => {
+                bail!("--router-mode {other}: expected round_robin, kv_router or least_loaded")
+            }
+        }
+    }
+}
+
+/// The routers of a run, resolved.
+#[derive(Clone, Debug)]
+pub(crate) struct RouterPlan {
+    mode: Mode,
+    config: RouterConfig,
+    estimator: Option<AicEngine>,
+}
+
+impl RouterPlan {
+    /// Reads and checks the flags.
+    pub(crate) fn resolve(
+        args: &ReplayArgs,
+        deployment: &DeploymentPlan,
+        quirks: Quirks,
+    ) -> Result<Self> {
+        let flags = &args.deployment;
+        let mode: Mode = flags
+            .router_mode
+            .as_deref()
+            .map_or(Ok(Mode::default()), str::parse)?;
+        let mut fields = Value::Object(serde_json::Map::new());
+        if let Some(given) = &flags.router_config {
+            ensure!(
+                mode == Mode::Kv,
+                "--router-config configures --router-mode kv_router, the mode is {}",
+                mode.name()
+            );
+            fields = Value::Object(read_object("--router-config", given)?.1);
+        }
+        // The engines' queue policy overrides the router's.
+        let policy = deployment
+            .pools()
+            .find_map(|pool| pool.config.router_queue_policy.clone());
+        if let Some(policy) = policy {
+            fields["router_queue_policy"] = policy.into();
+        }
+        let config = RouterConfig::from_value(&fields, quirks).context("--router-config")?;
+        let estimator = estimator(&args.aic, quirks)?;
+        ensure!(
+            estimator.is_none() || config.prefill_load_decays,
+            "the --aic-* flags are for --router-mode kv_router with \
+             {{\"router_prefill_load_model\": \"aic\"}} in --router-config"
+        );
+        ensure!(
+            !config.prefill_load_decays || estimator.is_some(),
+            "router_prefill_load_model \"aic\" needs --aic-backend, --aic-system and \
+             --aic-model-path"
+        );
+        Ok(Self {
+            mode,
+            config,
+            estimator,
+        })
+    }
+
+    /// The router of one pool.
+    pub(crate) fn router(&self, side: Side, seed: u64, quirks: Quirks) -> Box<dyn Router> {
+        match self.mode {
+            Mode::RoundRobin => Box::new(RoundRobin::new()),
+            Mode::LeastLoaded => Box::new(LeastLoaded::new()),
+            Mode::Kv => {
+                let estimator = self.estimator.clone().map(|engine| -> PrefillEstimator {
+                    Box::new(move |new, prefix| {
+                        let ms = engine
+                            .prefill_ms(1, new.saturating_add(prefix), prefix)
+                            .ok()?;
+                        SimDuration::try_from_ms(ms).ok()
+                    })
+                });
+                let config = self.config.clone();
+                Box::new(KvRouter::new(config, side, seed, quirks, estimator))
+            }
+        }
+    }
+
+    /// In words.
+    pub(crate) fn describe(&self) -> &'static str {
+        self.mode.name()
+    }
+}
+
+/// The model behind the router's estimate of prefill times.
+fn estimator(args: &AicArgs, quirks: Quirks) -> Result<Option<AicEngine>> {
+    let given = [&args.aic_backend, &args.aic_system, &args.aic_model_path];
+    if given.iter().all(|flag| flag.is_none()) {
+        return Ok(None);
+    }
+    let [Some(backend), Some(system), Some(model)] = given else {
+        bail!("--aic-backend, --aic-system and --aic-model-path go together");
+    };
+    let config = AicConfig {
+        backend_version: args.aic_backend_version.clone(),
+        version_rule: if quirks.has(Quirk::UnknownAicVersionIsCurrent) {
+            VersionRule::MapToCurrent
+        } else {
+            VersionRule::Strict
+        },
+        tp: args.aic_tp_size.unwrap_or(1),
+        ..AicConfig::new(system, backend, model)
+    };
+    Ok(Some(AicEngine::new(&config).context("--aic-* flags")?))
+}

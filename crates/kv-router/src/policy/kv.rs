@@ -1,0 +1,415 @@
+//! The prefix-overlap router: to where the prefix lives, unless that worker is
+//! too busy.
+
+use std::collections::{BTreeMap, BinaryHeap};
+
+use hashbrown::HashMap;
+use ordered_float::OrderedFloat;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+use rustc_hash::FxBuildHasher;
+use sim_api::{
+    Dispatch, Overlap, Prompt, Quirk, Quirks, RequestId, Router, RouterError, RouterEvent,
+    RouterNeeds, RoutingRequest, WorkerId, WorkerProfile,
+};
+use sim_core::{SimDuration, SimTime, named_stream};
+
+use crate::config::{QueuePolicy, RouterConfig};
+use crate::load::WorkerState;
+use crate::run_index::RunIndex;
+
+/// Budget of workers that have none, in tokens.
+const UNLIMITED_BUDGET: f64 = 10_000_000.0;
+
+/// Expected time of a prefill of (new tokens, cached tokens); `None` if unknown.
+pub type PrefillEstimator = Box<dyn Fn(u32, u32) -> Option<SimDuration> + Send>;
+
+/// Which workers a router is in front of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Workers that prefill and decode.
+    Aggregated,
+    /// The prefill pool: blocks of running requests do not count.
+    Prefill,
+    /// The decode pool: only blocks of running requests count.
+    Decode,
+}
+
+struct Worker {
+    ready: bool,
+    budget: f64,
+    block_tokens: f64,
+    state: WorkerState,
+}
+
+/// A request kept back, the first to be sent greatest.
+struct Waiting {
+    key: OrderedFloat<f64>,
+    /// Descending numbers, so that the earliest of equal keys is greatest.
+    earlier: u64,
+    request: RoutingRequest,
+    overlaps: BTreeMap<WorkerId, u32>,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        (self.key, self.earlier) == (other.key, other.earlier)
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.key, self.earlier).cmp(&(other.key, other.earlier))
+    }
+}
+
+/// Sends a request to the worker with the least cost: prompt blocks to be
+/// computed there (its own, less what is cached, and those of requests before
+/// it) plus the blocks that would then be in use.
+pub struct KvRouter {
+    config: RouterConfig,
+    side: Side,
+    purges: bool,
+    workers: BTreeMap<WorkerId, Worker>,
+    index: RunIndex,
+    /// Requests on workers, with the prompts that count there.
+    placed: HashMap<RequestId, (WorkerId, Prompt), FxBuildHasher>,
+    queue: BinaryHeap<Waiting>,
+    queued: u64,
+    estimator: Option<PrefillEstimator>,
+    draws: ChaCha8Rng,
+}
+
+impl KvRouter {
+    /// A router without workers. `estimator` is asked only if the
+    /// configuration lets prefill load decay.
+    pub fn new(
+        config: RouterConfig,
+        side: Side,
+        seed: u64,
+        quirks: Quirks,
+        estimator: Option<PrefillEstimator>,
+    ) -> Self {
+        let config = match side {
+            Side::Aggregated => config,
+            Side::Prefill => RouterConfig {
+                track_active_blocks: false,
+                ..config
+            },
+            Side::Decode => RouterConfig {
+                overlap_score_credit: 0.0,
+                assume_kv_reuse: false,
+                track_prefill_tokens: false,
+                prefill_load_decays: false,
+                ..config
+            },
+        };
+        Self {
+            estimator: estimator.filter(|_| config.prefill_load_decays),
+            config,
+            side,
+            purges: !quirks.has(Quirk::RouterIndexShortcuts),
+            workers: BTreeMap::new(),
+            index: RunIndex::default(),
+            placed: HashMap::default(),
+            queue: BinaryHeap::new(),
+            queued: 0,
+            draws: named_stream(seed, "router tie", side as u64),
+        }
+    }
+
+    fn overlaps(&self, prompt: &Prompt) -> BTreeMap<WorkerId, u32> {
+        if self.side == Side::Decode {
+            return BTreeMap::new();
+        }
+        let ready = self.workers.iter().filter(|(_, worker)| worker.ready);
+        ready
+            .map(|(&id, _)| (id, self.index.depth(id, prompt.runs())))
+            .filter(|&(_, depth)| depth > 0)
+            .collect()
+    }
+
+    /// Whether every ready worker has more to compute than the threshold.
+    fn all_busy(&self, now: SimTime) -> bool {
+        let Some(threshold) = self.config.queue_threshold else {
+            return false;
+        };
+        let mut ready = self
+            .workers
+            .values()
+            .filter(|worker| worker.ready)
+            .peekable();
+        ready.peek().is_some()
+            && ready
+                .all(|worker| worker.state.prefill_tokens(now) as f64 > threshold * worker.budget)
+    }
+
+    /// The cost of a request on a worker that has `overlap` of its blocks.
+    fn cost(&self, now: SimTime, worker: &Worker, prompt: &Prompt, overlap: u32) -> f64 {
+        let config = &self.config;
+        let prefill = if config.track_prefill_tokens {
+            let tokens = worker.state.prefill_tokens(now) + u64::from(prompt.tokens());
+            let blocks = tokens as f64 / worker.block_tokens;
+            (blocks - config.overlap_score_credit * f64::from(overlap)).max(0.0)
+        } else {
+            0.0
+        };
+        let active = if config.track_active_blocks {
+            worker.state.blocks_with(prompt, config.assume_kv_reuse)
+        } else {
+            0
+        };
+        config.prefill_load_scale * prefill + active as f64
+    }
+
+    fn choose(
+        &mut self,
+        now: SimTime,
+        prompt: &Prompt,
+        overlaps: &BTreeMap<WorkerId, u32>,
+    ) -> Option<WorkerId> {
+        let costs: Vec<(WorkerId, f64)> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.ready)
+            .map(|(&id, worker)| {
+                let overlap = overlaps.get(&id).copied().unwrap_or(0);
+                (id, self.cost(now, worker, prompt, overlap))
+            })
+            .collect();
+        let least = costs.iter().map(|&(_, cost)| OrderedFloat(cost)).min()?.0;
+        if self.config.temperature > 0.0 {
+            return Some(self.draw(&costs, least));
+        }
+        let ties: Vec<WorkerId> = costs
+            .iter()
+            .filter(|(_, cost)| *cost <= least)
+            .map(|&(id, _)| id)
+            .collect();
+        match ties.as_slice() {
+            [one] => Some(*one),
+            many => {
+                let at = (self.uniform() * many.len() as f64) as usize;
+                many.get(at).or(many.last()).copied()
+            }
+        }
+    }
+
+    /// Draws by a softmax over costs, scaled to their range.
+    fn draw(&mut self, costs: &[(WorkerId, f64)], least: f64) -> WorkerId {
+        let most = costs.iter().map(|&(_, cost)| cost).fold(least, f64::max);
+        let range = (most - least) * self.config.temperature;
+        let weight = |cost: f64| {
+            if range > 0.0 {
+                (-(cost - least) / range).exp()
+            } else {
+                1.0
+            }
+        };
+        let total: f64 = costs.iter().map(|&(_, cost)| weight(cost)).sum();
+        let target = self.uniform() * total;
+        let mut sum = 0.0;
+        for &(id, cost) in costs {
+            sum += weight(cost);
+            if sum >= target {
+                return id;
+            }
+        }
+        costs[costs.len() - 1].0
+    }
+
+    /// A number from 0 up to, but not including, 1.
+    fn uniform(&mut self) -> f64 {
+        (self.draws.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn admit(
+        &mut self,
+        now: SimTime,
+        request: &RoutingRequest,
+        overlaps: &BTreeMap<WorkerId, u32>,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<(), RouterError> {
+        let prompt = &request.prompt;
+        let worker = self
+            .choose(now, prompt, overlaps)
+            .ok_or(RouterError::NoWorkers(request.id))?;
+        let overlap = overlaps.get(&worker).copied().unwrap_or(0);
+        let Some(slot) = self.workers.get_mut(&worker) else {
+            return Err(RouterError::NoWorkers(request.id));
+        };
+        let cached = (f64::from(overlap) * slot.block_tokens) as u64;
+        let new = u64::from(prompt.tokens()).saturating_sub(cached) as u32;
+        if self.config.track_active_blocks {
+            slot.state.add_blocks(prompt, self.config.assume_kv_reuse);
+        }
+        if self.config.track_prefill_tokens {
+            let prefix = prompt.tokens() - new;
+            let expected = self.estimator.as_ref().and_then(|ask| ask(new, prefix));
+            slot.state
+                .add_prefill(now, request.id, u64::from(new), expected);
+        }
+        let isl_blocks = (f64::from(prompt.tokens()) / slot.block_tokens).ceil() as u32;
+        self.placed.insert(request.id, (worker, prompt.clone()));
+        out.push(Dispatch {
+            request: request.id,
+            worker,
+            overlap: (self.side != Side::Decode).then(|| Overlap {
+                blocks: overlap,
+                best_blocks: overlaps.values().copied().max().unwrap_or(0),
+                isl_blocks,
+            }),
+        });
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        now: SimTime,
+        request: RoutingRequest,
+        overlaps: BTreeMap<WorkerId, u32>,
+    ) {
+        let jump = f64::from(request.priority.max(0));
+        let key = match self.config.queue_policy {
+            QueuePolicy::Fcfs => jump - now.as_secs(),
+            QueuePolicy::Lcfs => jump + now.as_secs(),
+            QueuePolicy::Wspt => {
+                let block = self
+                    .workers
+                    .values()
+                    .next()
+                    .map_or(1.0, |worker| worker.block_tokens);
+                let best = overlaps.values().copied().max().unwrap_or(0);
+                let new = f64::from(request.prompt.tokens()) - f64::from(best) * block;
+                (1.0 + jump) / new.max(1.0)
+            }
+        };
+        self.queued += 1;
+        self.queue.push(Waiting {
+            key: OrderedFloat(key),
+            earlier: u64::MAX - self.queued,
+            request,
+            overlaps,
+        });
+    }
+
+    fn drain(&mut self, now: SimTime, out: &mut Vec<Dispatch>) -> Result<(), RouterError> {
+        while !self.queue.is_empty() && !self.all_busy(now) {
+            if !self.workers.values().any(|worker| worker.ready) {
+                return Ok(());
+            }
+            if let Some(next) = self.queue.pop() {
+                self.admit(now, &next.request, &next.overlaps, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_prefill(&mut self, now: SimTime, request: RequestId) {
+        if let Some((worker, _)) = self.placed.get(&request)
+            && let Some(slot) = self.workers.get_mut(worker)
+        {
+            slot.state.end_prefill(now, request);
+        }
+    }
+
+    fn free(&mut self, now: SimTime, request: RequestId) {
+        self.end_prefill(now, request);
+        if let Some((worker, prompt)) = self.placed.remove(&request)
+            && self.config.track_active_blocks
+            && let Some(slot) = self.workers.get_mut(&worker)
+        {
+            slot.state
+                .remove_blocks(&prompt, self.config.assume_kv_reuse);
+        }
+    }
+
+    fn ready(&mut self, id: WorkerId, profile: &WorkerProfile) -> Result<(), RouterError> {
+        let worker = Worker {
+            ready: true,
+            budget: profile
+                .max_batched_tokens
+                .map_or(UNLIMITED_BUDGET, f64::from),
+            block_tokens: f64::from(profile.block_tokens.max(1)),
+            state: WorkerState::default(),
+        };
+        if self.workers.insert(id, worker).is_some() {
+            return Err(RouterError::Inconsistent(format!(
+                "worker {} is ready twice",
+                id.0
+            )));
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, id: WorkerId) {
+        if self.purges {
+            self.index.purge(id);
+        }
+        self.workers.remove(&id);
+    }
+
+    /// Whether no request and no cached block is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.placed.is_empty()
+            && self.queue.is_empty()
+            && self.index.is_empty()
+            && self.workers.values().all(|worker| worker.state.is_empty())
+    }
+}
+
+impl Router for KvRouter {
+    fn arrive(
+        &mut self,
+        now: SimTime,
+        request: &RoutingRequest,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<(), RouterError> {
+        let overlaps = self.overlaps(&request.prompt);
+        if self.all_busy(now) {
+            self.enqueue(now, request.clone(), overlaps);
+            return Ok(());
+        }
+        self.admit(now, request, &overlaps, out)
+    }
+
+    fn on(
+        &mut self,
+        now: SimTime,
+        event: RouterEvent,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<(), RouterError> {
+        match event {
+            RouterEvent::Kv(worker, change) => {
+                self.index.apply(worker, change);
+                return Ok(());
+            }
+            RouterEvent::WorkerReady(id, profile) => self.ready(id, &profile)?,
+            RouterEvent::WorkerDraining(id) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.ready = false;
+                }
+            }
+            RouterEvent::WorkerGone(id) => self.gone(id),
+            RouterEvent::PrefillDone(request) => self.end_prefill(now, request),
+            RouterEvent::Completed(request) => self.free(now, request),
+        }
+        self.drain(now, out)
+    }
+
+    fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    fn needs(&self) -> RouterNeeds {
+        RouterNeeds {
+            kv: self.side != Side::Decode,
+            progress: true,
+        }
+    }
+}
