@@ -77,6 +77,9 @@ pub(crate) struct PerfModelArgs {
 /// Arguments of `perf list`.
 #[derive(Debug, Args)]
 pub(crate) struct PerfListArgs {
+    /// Also say which models have prefill and decode times where, on one GPU
+    #[arg(long)]
+    pub(crate) coverage: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

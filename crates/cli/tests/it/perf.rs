@@ -120,6 +120,9 @@ fn kv_blocks_and_list_answer() {
     );
     let list: Value = serde_json::from_slice(&dynosim(&["perf", "list", "--json"]).stdout).unwrap();
     assert_eq!(list["tables"].as_array().unwrap().len(), 21);
+    let coverage = stdout(&dynosim(&["perf", "list", "--coverage"]));
+    assert!(coverage.contains("Qwen/Qwen3-8B\n"), "{coverage}");
+    assert!(coverage.contains("prefill and decode"), "{coverage}");
     let slip = dynosim(&[
         "perf",
         "kv-blocks",
