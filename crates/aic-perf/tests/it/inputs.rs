@@ -287,3 +287,29 @@ fn clones_on_other_threads_give_equal_times() {
         assert_eq!(handle.join().unwrap(), here);
     }
 }
+
+#[test]
+fn weights_per_gpu_never_rise_with_tensor_parallelism() {
+    let mut compared = 0;
+    for model in aic_perf::ModelSpec::bundled_ids() {
+        let mut last = u64::MAX;
+        for tp in [1, 2, 4, 8] {
+            let mut config = AicConfig::new("b200", "trtllm", model);
+            config.tp = tp;
+            config.moe_ep = Some(tp);
+            let query = KvQuery {
+                // All of memory, so that large models on few GPUs have an answer too.
+                memory_fraction: Some(1.0),
+                ..KvQuery::default()
+            };
+            let Ok(capacity) = AicEngine::new(&config).and_then(|engine| engine.kv_capacity(query))
+            else {
+                continue;
+            };
+            assert!(capacity.weights_bytes <= last, "{model} at tp {tp}");
+            last = capacity.weights_bytes;
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "only {compared} capacities were compared");
+}
