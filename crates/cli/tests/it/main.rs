@@ -4,6 +4,7 @@
 mod bad_input;
 mod binary;
 mod cases;
+mod combinations;
 mod fixtures;
 mod invariants;
 mod oracle;
