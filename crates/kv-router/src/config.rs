@@ -204,7 +204,55 @@ impl RouterConfig {
             };
         }
         config.check(quirks)?;
+        config.check_live(value)?;
         Ok(config)
+    }
+
+    /// Fields of live routers have no effect but must make sense.
+    fn check_live(&self, value: &Value) -> Result<(), RouterConfigError> {
+        for field in [
+            "host_cache_hit_weight",
+            "disk_cache_hit_weight",
+            "shared_cache_multiplier",
+        ] {
+            number(value, field, "0 to 1", |share| (0.0..=1.0).contains(&share))?;
+        }
+        number(value, "router_ttl_secs", "at least 0", |secs| secs >= 0.0)?;
+        number(value, "router_event_threads", "at least 1", |count| {
+            count >= 1.0
+        })?;
+        let threshold = "router_snapshot_threshold";
+        if value.get(threshold) != Some(&Value::Null) {
+            number(value, threshold, "null or at least 1", |count| count >= 1.0)?;
+        }
+        let on = |field, default| flag(value, field).map(|flag| flag.unwrap_or(default));
+        let events = on("use_kv_events", true)?;
+        let (serves, remote) = (
+            on("serve_indexer", false)?,
+            on("use_remote_indexer", false)?,
+        );
+        let rules = [
+            (
+                on("router_track_output_blocks", false)? && !self.track_active_blocks,
+                "router_track_output_blocks requires router_track_active_blocks=true",
+            ),
+            (
+                on("durable_kv_events", false)? && !events,
+                "durable_kv_events requires use_kv_events=true",
+            ),
+            (
+                serves && remote,
+                "use_remote_indexer and serve_indexer are mutually exclusive",
+            ),
+            (
+                serves && self.overlap_score_credit <= 0.0,
+                "serve_indexer requires overlap_score_credit > 0",
+            ),
+        ];
+        match rules.iter().find(|(broken, _)| *broken) {
+            Some((_, rule)) => Err(RouterConfigError::Conflict(rule)),
+            None => Ok(()),
+        }
     }
 
     fn check(&self, quirks: Quirks) -> Result<(), RouterConfigError> {
@@ -213,12 +261,12 @@ impl RouterConfig {
         }
         if !self.track_prefill_tokens {
             return Err(RouterConfigError::Conflict(
-                "router_prefill_load_model \"aic\" needs router_track_prefill_tokens",
+                "router_prefill_load_model requires router_track_prefill_tokens=true",
             ));
         }
         if self.queue_policy != QueuePolicy::Fcfs && quirks.has(Quirk::RefuseLaterFeatures) {
             return Err(RouterConfigError::Conflict(
-                "router_prefill_load_model \"aic\" needs router_queue_policy \"fcfs\" in 1.2.1",
+                "router_prefill_load_model requires router_queue_policy='fcfs' in version 1.2.1",
             ));
         }
         Ok(())
