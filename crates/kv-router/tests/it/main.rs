@@ -1,5 +1,7 @@
 //! The reference's cases of router configurations.
 
+mod replay;
+
 use kv_router::RouterConfig;
 use serde_json::Value;
 use sim_api::Quirks;
