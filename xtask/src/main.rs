@@ -1,7 +1,10 @@
 //! Developer tasks: `cargo xtask TASK`.
 
+mod bench;
+mod guide;
 #[cfg(feature = "perf-data")]
 mod perf_data;
+mod release;
 mod sweep;
 mod tidy;
 
@@ -15,6 +18,8 @@ use clap::Parser;
 enum Task {
     /// Check crate edges, file lengths, file heads and licences.
     Tidy,
+    /// Measure CPU seconds and memory of whole runs, beside the reference where it is given.
+    Bench(bench::Args),
     /// Sweep the start-up time of engines, as the planner guide does.
     Sweep(sweep::Args),
     /// Pack the published measurements into the table files of aic-perf.
@@ -32,6 +37,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Tidy => tidy::run()?,
+        Task::Bench(args) => bench::run(&args)?,
         Task::Sweep(args) => return Ok(sweep::run(&args)),
         #[cfg(feature = "perf-data")]
         Task::PerfData(args) => perf_data::run(&args)?,

@@ -7,8 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The guide's planner.
-const PLANNER: &str = r#"{"mode":"agg","optimization_target":"sla","ttft_ms":1500,"itl_ms":50,"enable_throughput_scaling":true,"enable_load_scaling":true,"pre_deployment_sweeping_mode":"rapid","throughput_adjustment_interval_seconds":300,"load_adjustment_interval_seconds":10,"prefill_engine_num_gpu":1,"decode_engine_num_gpu":1}"#;
+use crate::guide;
 
 /// Arguments of the task.
 #[derive(Debug, clap::Args)]
@@ -39,17 +38,9 @@ pub(crate) struct Args {
 
 /// Runs the sweep, a page for each run.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let mut engine = serde_json::json!({
-        "aic_backend": "vllm",
-        "aic_system": "h200_sxm",
-        "aic_model_path": "nvidia/Llama-3.1-8B-Instruct-FP8",
-        "aic_tp_size": 1,
-    });
-    if let Some(version) = &args.aic_backend_version {
-        engine["aic_backend_version"] = version.as_str().into();
-    }
+    let engine = guide::engine(args.aic_backend_version.as_deref());
     let flags: [(&str, OsString); 8] = [
-        ("--planner-config", PLANNER.into()),
+        ("--planner-config", guide::PLANNER.into()),
         ("--extra-engine-args", engine.to_string().into()),
         ("--num-workers", "2".into()),
         ("--arrival-speedup-ratio", "1".into()),
