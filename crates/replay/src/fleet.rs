@@ -36,6 +36,8 @@ pub(crate) struct Fleet {
     workers: Vec<Option<Worker>>,
     watch: Watch,
     rows: Vec<PassRow>,
+    /// Keys of `rows` and where they stand, kept for its allocation.
+    row_order: Vec<(SimTime, WorkerId, u32)>,
     gone: Vec<WorkerId>,
     /// Of the workers that are gone.
     coverage: CoverageTally,
@@ -79,6 +81,7 @@ impl Fleet {
             workers: Vec::new(),
             watch: Watch::Completion,
             rows: Vec::new(),
+            row_order: Vec::new(),
             gone: Vec::new(),
             coverage: CoverageTally::default(),
             last_pass_end: SimTime::ZERO,
@@ -293,9 +296,18 @@ impl Fleet {
 
     /// Passes started since the last call, by (start, worker).
     pub(crate) fn take_rows(&mut self) -> Vec<PassRow> {
-        let mut rows = std::mem::take(&mut self.rows);
-        // Each worker's rows are ascending already: a merge of sorted runs.
-        rows.sort_by_key(|row| (row.start, row.worker));
+        // Each worker's rows are ascending already: a merge of sorted runs. Rows are wide, so that their keys are
+        // sorted and each row is moved once.
+        self.row_order.clear();
+        let keys = self.rows.iter().zip(0..);
+        self.row_order
+            .extend(keys.map(|(row, index)| (row.start, row.worker, index)));
+        self.row_order.sort();
+        let ordered = self.row_order.iter();
+        let rows = ordered
+            .map(|&(.., index)| self.rows[index as usize])
+            .collect();
+        self.rows.clear();
         rows
     }
 

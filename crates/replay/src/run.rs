@@ -4,13 +4,17 @@ use sim_api::{
     Arrival, Dispatch, EngineFactory, Limit, Observer, Pool, Quirk, RequestId, Router, RouterEvent,
     RunEnd, ScalingPolicy, Watch, WorkerId, Workload,
 };
-use sim_core::{EventQueue, SimTime};
+use sim_core::{EventQueue, SimDuration, SimTime};
 
 use crate::fleet::{Ears, Fleet, FleetSpec};
 use crate::in_flight::InFlight;
 use crate::outcome::{Outcome, OutcomeKind, sort_by_instant};
 use crate::scaling::Autoscaler;
 use crate::spec::{PoolSpec, RunError, RunSpec};
+
+/// Load samples that are an interval apart; later ones are this share of the time so far apart, so that a run of
+/// years has thousands, not billions.
+const EVEN_SAMPLES: u64 = 1024;
 
 /// The parts of a run.
 pub struct Parts<'a> {
@@ -444,7 +448,8 @@ impl<'a> Simulation<'a> {
         }
         self.decode.sample_load(now, self.observer);
         if let Some(interval) = self.spec.load_sampling {
-            self.push(now.saturating_add(interval), Event::Sample);
+            let wait = interval.max(SimDuration::from_ns(now.as_ns() / EVEN_SAMPLES));
+            self.push(now.saturating_add(wait), Event::Sample);
         }
         Ok(())
     }

@@ -100,7 +100,8 @@ pub struct RunSpec {
     pub quirks: Quirks,
     /// Delay from a change of a cache to the router's knowledge of it.
     pub kv_event_lag: SimDuration,
-    /// How often observers are told the load of every worker.
+    /// How often observers are told the load of every worker; more and more
+    /// rarely once a run has lasted a thousand times as long.
     pub load_sampling: Option<SimDuration>,
 }
 

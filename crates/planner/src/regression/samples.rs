@@ -156,10 +156,10 @@ impl SampleStore {
     }
 
     fn drop_one(&mut self) {
-        let mut fullest = 0;
+        let (mut fullest, mut most) = (0, 0);
         for (index, bucket) in self.buckets.iter().enumerate() {
-            if bucket.samples.len() > self.buckets[fullest].samples.len() {
-                fullest = index;
+            if bucket.samples.len() > most {
+                (fullest, most) = (index, bucket.samples.len());
             }
         }
         self.buckets[fullest].samples.pop_front();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use replay::{KvTransfer, TransferTiming};
 use sim_api::{Quirk, Quirks, WorkerId};
-use sim_core::SimTime;
+use sim_core::{SimDuration, SimTime};
 
 use crate::toy::{ToyLoad, ToyPolicy, ToyRouter, Toys};
 
@@ -156,4 +156,17 @@ fn a_transfer_frees_its_slot_only_as_the_quirk_says() {
     };
     let (log, _) = toys.run(load, ToyRouter::default(), None);
     assert_eq!(log.of(&["arrived"]), ["arrived 0 @0", "arrived 1 @10"]);
+}
+
+#[test]
+fn loads_are_sampled_evenly_at_first_and_ever_more_rarely_in_a_run_that_does_not_end() {
+    let toys = Toys {
+        load_sampling: Some(SimDuration::from_ns(2)),
+        ..Toys::aggregated(1)
+    };
+    // A million intervals of 2 ns.
+    let (log, _) = toys.run(ToyLoad::new(&[(0, 200_000)]), ToyRouter::default(), None);
+    let samples = log.of(&["load"]);
+    assert_eq!(samples[..3], ["load 0 @2", "load 0 @4", "load 0 @6"]);
+    assert!((1024..10_000).contains(&samples.len()), "{}", samples.len());
 }

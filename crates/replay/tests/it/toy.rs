@@ -402,6 +402,11 @@ impl Log {
 }
 
 impl Observer for Log {
+    fn load(&mut self, at: SimTime, worker: WorkerRef, _load: &WorkerLoad) {
+        self.lines
+            .push(format!("load {} @{}", worker.id.0, at.as_ns()));
+    }
+
     fn arrived(&mut self, arrival: &Arrival) {
         self.lines
             .push(format!("arrived {} @{}", arrival.id.0, arrival.at.as_ns()));
@@ -442,6 +447,7 @@ pub(crate) struct Toys {
     pub(crate) concurrency: Option<usize>,
     pub(crate) quirks: Quirks,
     pub(crate) transfer: KvTransfer,
+    pub(crate) load_sampling: Option<SimDuration>,
 }
 
 impl Toys {
@@ -452,6 +458,7 @@ impl Toys {
             concurrency: None,
             quirks: Quirks::NONE,
             transfer: KvTransfer::free(),
+            load_sampling: None,
         }
     }
 
@@ -474,7 +481,7 @@ impl Toys {
             concurrency: self.concurrency,
             quirks: self.quirks,
             kv_event_lag: SimDuration::ZERO,
-            load_sampling: None,
+            load_sampling: self.load_sampling,
         };
         let mut log = Log::default();
         let parts = Parts {
