@@ -1,6 +1,7 @@
 //! Developer tasks: `cargo xtask TASK`.
 
 mod bench;
+mod gate;
 mod guide;
 #[cfg(feature = "perf-data")]
 mod perf_data;
@@ -20,6 +21,8 @@ enum Task {
     Tidy,
     /// Measure CPU seconds and memory of whole runs, beside the reference where it is given.
     Bench(bench::Args),
+    /// Count the instructions of fixed runs and compare them with the committed counts.
+    Gate(gate::Args),
     /// Sweep the start-up time of engines, as the planner guide does.
     Sweep(sweep::Args),
     /// Pack the published measurements into the table files of aic-perf.
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Tidy => tidy::run()?,
         Task::Bench(args) => bench::run(&args)?,
+        Task::Gate(args) => return gate::run(&args),
         Task::Sweep(args) => return Ok(sweep::run(&args)),
         #[cfg(feature = "perf-data")]
         Task::PerfData(args) => perf_data::run(&args)?,
