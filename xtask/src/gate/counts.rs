@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// By how much a run may grow.
-const MOST_GROWTH: f64 = 0.05;
+/// By how many percent a run may grow.
+const MOST_GROWTH_PERCENT: u128 = 5;
 
 /// Instructions by run, and which compiler made them.
 #[derive(Debug, PartialEq)]
@@ -70,14 +70,17 @@ impl Counts {
         let Some(&recorded) = self.instructions.get(name) else {
             return (Verdict::New, 0.0);
         };
-        let growth = counted as f64 / recorded as f64 - 1.0;
-        let verdict = if growth > MOST_GROWTH {
+        // In integers, since a quotient of floats puts exactly 5 % on the wrong side.
+        let hundredths = u128::from(counted) * 100;
+        let recorded_at = |percent: u128| u128::from(recorded) * percent;
+        let verdict = if hundredths > recorded_at(100 + MOST_GROWTH_PERCENT) {
             Verdict::Grown
-        } else if growth < -MOST_GROWTH {
+        } else if hundredths < recorded_at(100 - MOST_GROWTH_PERCENT) {
             Verdict::Less
         } else {
             Verdict::Within
         };
+        let growth = counted as f64 / recorded as f64 - 1.0;
         (verdict, growth)
     }
 }
