@@ -81,15 +81,6 @@ impl Counts {
             Verdict::Within
         };
         let growth = counted as f64 / recorded as f64 - 1.0;
-        let percent = |share| recorded.saturating_mul(share);
-        let counted = counted.saturating_mul(100);
-        let verdict = if counted > percent(100 + MOST_GROWTH) {
-            Verdict::Grown
-        } else if counted < percent(100 - MOST_GROWTH) {
-            Verdict::Less
-        } else {
-            Verdict::Within
-        };
         (verdict, growth)
     }
 }
