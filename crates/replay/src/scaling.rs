@@ -14,8 +14,30 @@ use crate::traffic::TrafficWindow;
 pub(crate) struct Autoscaler {
     policy: Box<dyn ScalingPolicy>,
     pub(crate) traffic: TrafficWindow,
+    clock: EventClock,
+}
+
+/// A clock that stands still between events.
+#[derive(Debug, Default)]
+struct EventClock {
     /// When the last tick was due.
     last_due: Option<SimTime>,
+    /// How far it was moved on though nothing happened.
+    pushed_to: SimTime,
+}
+
+impl EventClock {
+    /// What it says at a tick due at `due` if the last thing happened at `last`.
+    ///
+    /// The reference asks again at the same instant for ever where nothing
+    /// happens in an interval; the second time this clock moves on, and never
+    /// back.
+    fn at(&mut self, due: SimTime, last: SimTime) -> SimTime {
+        if self.last_due.replace(due) == Some(due) {
+            self.pushed_to = due;
+        }
+        last.max(self.pushed_to)
+    }
 }
 
 impl Autoscaler {
@@ -23,7 +45,7 @@ impl Autoscaler {
         Self {
             policy,
             traffic: TrafficWindow::default(),
-            last_due: None,
+            clock: EventClock::default(),
         }
     }
 
@@ -52,12 +74,8 @@ impl Simulation<'_> {
         let Some(mut scaler) = self.scaler.take() else {
             return Ok(false);
         };
-        // The reference asks again at the same instant for ever where nothing
-        // happens in an interval; the second time our clock moves on.
-        let asked_again = scaler.last_due == Some(due);
-        scaler.last_due = Some(due);
-        let now = if self.spec.quirks.has(Quirk::TickAtLastEvent) && !asked_again {
-            last_activity
+        let now = if self.spec.quirks.has(Quirk::TickAtLastEvent) {
+            scaler.clock.at(due, last_activity)
         } else {
             due
         };
@@ -135,5 +153,28 @@ impl Simulation<'_> {
         self.tell_router(pool, now, RouterEvent::WorkerDraining(worker))?;
         // An idle worker is gone at once.
         self.advance_worker(pool, now, worker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_follows_events_and_gets_through_the_longest_gap() {
+        let mut clock = EventClock::default();
+        let ns = SimTime::from_ns;
+        assert_eq!(clock.at(ns(10), ns(8)), ns(8));
+        assert_eq!(clock.at(ns(18), ns(17)), ns(17));
+        // The next tick is due ten after the clock, and nothing happens any more.
+        let mut now = ns(17);
+        let said: Vec<u64> = (0..6)
+            .map(|_| {
+                now = clock.at(ns(now.as_ns() + 10), ns(17));
+                now.as_ns()
+            })
+            .collect();
+        assert_eq!(said, [17, 27, 27, 37, 37, 47]);
+        assert_eq!(clock.at(ns(57), ns(52)), ns(52));
     }
 }
