@@ -16,7 +16,7 @@ use sim_api::{
 use sim_core::{SimDuration, SimTime};
 use trace::{Load, Pacing, Trace, TraceOptions, Window, WorkloadSpec};
 
-use crate::fixtures::mocker_cases;
+use crate::fixtures::{mocker_cases, report, trace_file};
 
 /// Asks for given targets at given instants and keeps what it saw.
 struct Script {
@@ -206,4 +206,26 @@ fn workers_come_and_go_as_in_the_reference() {
         }
     }
     assert!(checked >= 8, "only {checked} steps were checked");
+}
+
+#[test]
+fn a_quiet_hour_in_a_trace_hangs_no_planner_run() {
+    let row = |timestamp: u64| serde_json::json!({"timestamp": timestamp, "input_length": 700, "output_length": 20, "hash_ids": [1, 2]});
+    let (_folder, path) = trace_file(&[row(0), row(3_600_000), row(3_600_500)]);
+    let planner = r#"{"mode": "agg", "optimization_target": "throughput", "enable_load_scaling": true,
+        "load_adjustment_interval_seconds": 10, "decode_engine_num_gpu": 1}"#;
+    for compat in ["1.2.1", "default"] {
+        let flags = [
+            path.as_str(),
+            "--compat",
+            compat,
+            "--planner-config",
+            planner,
+        ];
+        let report = report(&flags.map(str::to_owned)).unwrap();
+        assert_eq!(report["completed_requests"], 3);
+        // One a ten seconds, and under the reference's clock each asked twice.
+        let ticks = report["planner"]["ticks"].as_u64().unwrap();
+        assert!((360..=722).contains(&ticks), "{compat}: {ticks}");
+    }
 }
