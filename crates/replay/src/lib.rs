@@ -25,6 +25,7 @@
 
 mod digest;
 mod fleet;
+mod fleets;
 mod in_flight;
 mod outcome;
 mod requests;

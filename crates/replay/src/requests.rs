@@ -36,7 +36,7 @@ impl Simulation<'_> {
     fn arrive(&mut self, now: SimTime, arrival: Arrival) -> Result<(), RunError> {
         self.observer.arrived(&arrival);
         let (tokens, output) = (arrival.prompt.tokens(), arrival.output_tokens);
-        let entry = if self.prefill.is_some() {
+        let entry = if self.fleets.prefill.is_some() {
             Pool::Prefill
         } else {
             Pool::Decode
@@ -94,7 +94,7 @@ impl Simulation<'_> {
             prompt: record.prompt.clone(),
             priority: record.priority,
         };
-        self.fleet(pool).router.arrive(now, &request, out)?;
+        self.fleets.of(pool).router.arrive(now, &request, out)?;
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Simulation<'_> {
         now: SimTime,
         event: RouterEvent,
     ) -> Result<(), RunError> {
-        let needs = self.fleet(pool).needs;
+        let needs = self.fleets.of(pool).needs;
         let wanted = match event {
             RouterEvent::PrefillDone(_) | RouterEvent::Completed(_) => needs.progress,
             RouterEvent::Kv(..) => needs.kv,
@@ -115,7 +115,10 @@ impl Simulation<'_> {
             return Ok(());
         }
         let mut dispatches = std::mem::take(&mut self.dispatches);
-        self.fleet(pool).router.on(now, event, &mut dispatches)?;
+        self.fleets
+            .of(pool)
+            .router
+            .on(now, event, &mut dispatches)?;
         self.carry_out(pool, now, dispatches)
     }
 
@@ -127,7 +130,7 @@ impl Simulation<'_> {
     ) -> Result<(), RunError> {
         for dispatch in dispatches.drain(..) {
             self.observer.dispatched(now, pool, &dispatch);
-            let scores = pool == Pool::Prefill || self.prefill.is_none();
+            let scores = pool == Pool::Prefill || self.fleets.prefill.is_none();
             if let (Some(overlap), Some(scaler), true) =
                 (dispatch.overlap, &mut self.scaler, scores)
             {
@@ -159,10 +162,7 @@ impl Simulation<'_> {
             prompt: record.prompt.clone(),
             output_tokens,
         };
-        let fleet = match pool {
-            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-            Pool::Decode => &mut self.decode,
-        };
+        let fleet = self.fleets.of(pool);
         let mut ears = Ears {
             observer: self.observer,
             outcomes: &mut self.outcomes,
@@ -222,6 +222,7 @@ impl Simulation<'_> {
             let dispatch = self.choose_destination(now, request)?;
             if let Some(worker) = dispatch {
                 let resident = self
+                    .fleets
                     .decode
                     .engine(worker)
                     .map_or(0, |engine| engine.resident_tokens(&prompt));

@@ -7,6 +7,7 @@ use sim_api::{
 use sim_core::{EventQueue, SimDuration, SimTime};
 
 use crate::fleet::{Ears, Fleet, FleetSpec};
+use crate::fleets::Fleets;
 use crate::in_flight::InFlight;
 use crate::outcome::{Outcome, OutcomeKind, sort_by_instant};
 use crate::scaling::Autoscaler;
@@ -65,8 +66,7 @@ pub struct Simulation<'a> {
     pub(crate) workload: Box<dyn Workload>,
     pub(crate) engines: &'a dyn EngineFactory,
     pub(crate) observer: &'a mut dyn Observer,
-    pub(crate) prefill: Option<Fleet>,
-    pub(crate) decode: Fleet,
+    pub(crate) fleets: Fleets,
     pub(crate) scaler: Option<Autoscaler>,
     pub(crate) events: EventQueue<Event>,
     pub(crate) in_flight: InFlight,
@@ -110,8 +110,7 @@ impl<'a> Simulation<'a> {
             workload: parts.workload,
             engines: parts.engines,
             observer: parts.observer,
-            prefill,
-            decode,
+            fleets: Fleets { prefill, decode },
             scaler: parts.policy.map(Autoscaler::new),
             events: EventQueue::new(),
             in_flight: InFlight::default(),
@@ -136,14 +135,10 @@ impl<'a> Simulation<'a> {
         if self.scaler.is_none() {
             self.advance_all(Limit::Through(SimTime::MAX))?;
         }
-        let mut coverage = self.decode.coverage();
-        if let Some(prefill) = &self.prefill {
-            coverage.merge(prefill.coverage());
-        }
         let end = RunEnd {
             at: self.last_activity(),
             unfinished: self.in_flight.len() as u64,
-            coverage,
+            coverage: self.fleets.coverage(),
         };
         self.observer.finished(&end);
         Ok(end)
@@ -157,7 +152,7 @@ impl<'a> Simulation<'a> {
         ];
         for (pool, of) in pools {
             let Some(of) = of else { continue };
-            let profile = *self.fleet(pool).profile();
+            let profile = *self.fleets.of(pool).profile();
             self.observer.pool(pool, &profile);
             for _ in 0..of.workers {
                 self.add_worker(pool, SimTime::ZERO, true)?;
@@ -176,10 +171,7 @@ impl<'a> Simulation<'a> {
         now: SimTime,
         initial: bool,
     ) -> Result<(), RunError> {
-        let fleet = match pool {
-            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-            Pool::Decode => &mut self.decode,
-        };
+        let fleet = self.fleets.of(pool);
         let (worker, ready_at) = fleet.add(now, initial, self.engines, self.observer);
         match ready_at {
             Some(at) => self.push(at, Event::Ready { pool, worker }),
@@ -195,20 +187,9 @@ impl<'a> Simulation<'a> {
         self.events.push(at, event.rank(), event);
     }
 
-    pub(crate) fn fleet(&mut self, pool: Pool) -> &mut Fleet {
-        match pool {
-            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-            Pool::Decode => &mut self.decode,
-        }
-    }
-
     /// The last thing that happened, as far as engines were advanced.
     pub(crate) fn last_activity(&self) -> SimTime {
-        let prefill = self
-            .prefill
-            .as_ref()
-            .map_or(SimTime::ZERO, |fleet| fleet.last_pass_end);
-        self.last_event.max(self.decode.last_pass_end).max(prefill)
+        self.last_event.max(self.fleets.last_pass_end())
     }
 
     /// Handles the next instant; false if there is none.
@@ -253,20 +234,20 @@ impl<'a> Simulation<'a> {
     /// The earliest instant of an outcome that somebody waits for.
     fn next_visible(&mut self) -> Result<Option<SimTime>, RunError> {
         let mut earliest = None;
-        if let Some(prefill) = &mut self.prefill {
+        if let Some(prefill) = &mut self.fleets.prefill {
             earliest = prefill.next_visible(Watch::FirstTokenOrEnd)?;
             // Decode passes of this instant start after prefill's are settled.
             if earliest == Some(self.now) {
                 return Ok(earliest);
             }
         }
-        let routed = self.decode.needs.progress && self.decode.router.queued() > 0;
+        let routed = self.fleets.decode.needs.progress && self.fleets.decode.router.queued() > 0;
         let watch = match (routed, self.waits_for_completions()) {
             (true, _) => Watch::FirstTokenOrEnd,
             (false, true) => Watch::Completion,
             (false, false) => return Ok(earliest),
         };
-        let decode = self.decode.next_visible(watch)?;
+        let decode = self.fleets.decode.next_visible(watch)?;
         Ok(match (earliest, decode) {
             (Some(one), Some(two)) => Some(one.min(two)),
             (one, two) => one.or(two),
@@ -298,6 +279,7 @@ impl<'a> Simulation<'a> {
             Limit::Before(now)
         };
         let prefill_first = self
+            .fleets
             .prefill
             .as_ref()
             .is_some_and(|prefill| prefill.is_due(now));
@@ -305,7 +287,7 @@ impl<'a> Simulation<'a> {
             observer: self.observer,
             outcomes: &mut self.outcomes,
         };
-        if let Some(prefill) = &mut self.prefill {
+        if let Some(prefill) = &mut self.fleets.prefill {
             prefill.advance_due(limit, &mut ears)?;
         }
         let limit = if prefill_first {
@@ -313,10 +295,10 @@ impl<'a> Simulation<'a> {
         } else {
             limit
         };
-        if self.decode.needs.kv || self.decode.needs.progress {
-            self.decode.advance_all(limit, &mut ears)?;
+        if self.fleets.decode.needs.kv || self.fleets.decode.needs.progress {
+            self.fleets.decode.advance_all(limit, &mut ears)?;
         } else if waits {
-            self.decode.advance_due(limit, &mut ears)?;
+            self.fleets.decode.advance_due(limit, &mut ears)?;
         }
         self.settle(now)
     }
@@ -327,10 +309,7 @@ impl<'a> Simulation<'a> {
             observer: self.observer,
             outcomes: &mut self.outcomes,
         };
-        if let Some(prefill) = &mut self.prefill {
-            prefill.advance_all(limit, &mut ears)?;
-        }
-        self.decode.advance_all(limit, &mut ears)?;
+        self.fleets.advance_all(limit, &mut ears)?;
         self.settle(limit.instant())
     }
 
@@ -341,10 +320,7 @@ impl<'a> Simulation<'a> {
         now: SimTime,
         worker: WorkerId,
     ) -> Result<(), RunError> {
-        let fleet = match pool {
-            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-            Pool::Decode => &mut self.decode,
-        };
+        let fleet = self.fleets.of(pool);
         let mut ears = Ears {
             observer: self.observer,
             outcomes: &mut self.outcomes,
@@ -398,10 +374,10 @@ impl<'a> Simulation<'a> {
     }
 
     fn bury(&mut self, pool: Pool, now: SimTime) -> Result<(), RunError> {
-        if pool == Pool::Prefill && self.prefill.is_none() {
+        if pool == Pool::Prefill && self.fleets.prefill.is_none() {
             return Ok(());
         }
-        for worker in self.fleet(pool).take_gone() {
+        for worker in self.fleets.of(pool).take_gone() {
             self.tell_router(pool, now, RouterEvent::WorkerGone(worker))?;
         }
         Ok(())
@@ -410,10 +386,7 @@ impl<'a> Simulation<'a> {
     fn handle(&mut self, now: SimTime, event: Event) -> Result<(), RunError> {
         match event {
             Event::Ready { pool, worker } => {
-                let fleet = match pool {
-                    Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-                    Pool::Decode => &mut self.decode,
-                };
+                let fleet = self.fleets.of(pool);
                 let profile = *fleet.profile();
                 if fleet.ready(now, worker, self.observer) {
                     self.last_event = self.last_event.max(now);
@@ -443,10 +416,7 @@ impl<'a> Simulation<'a> {
 
     fn sample(&mut self, now: SimTime) -> Result<(), RunError> {
         self.advance_all(Limit::Before(now))?;
-        if let Some(prefill) = &self.prefill {
-            prefill.sample_load(now, self.observer);
-        }
-        self.decode.sample_load(now, self.observer);
+        self.fleets.sample_loads(now, self.observer);
         if let Some(interval) = self.spec.load_sampling {
             let wait = interval.max(SimDuration::from_ns(now.as_ns() / EVEN_SAMPLES));
             self.push(now.saturating_add(wait), Event::Sample);

@@ -79,18 +79,18 @@ impl Simulation<'_> {
         } else {
             due
         };
-        let decode = observe(&mut self.decode);
+        let decode = observe(&mut self.fleets.decode);
         scaler.traffic.passes(&decode.passes);
         let wants_traffic = scaler.policy.needs().traffic;
         let observation = Observation {
             now,
-            prefill: self.prefill.as_mut().map(observe),
+            prefill: self.fleets.prefill.as_mut().map(observe),
             decode,
             traffic: wants_traffic.then(|| scaler.traffic.drain(now)),
         };
         let decision = scaler.policy.on_tick(&observation)?;
         self.scaler = Some(scaler);
-        self.sample_loads(now);
+        self.fleets.sample_loads(now, self.observer);
         self.observer.tick(&decision.record);
         if let Some(targets) = decision.targets {
             for event in &decision.events {
@@ -101,15 +101,8 @@ impl Simulation<'_> {
         Ok(true)
     }
 
-    fn sample_loads(&mut self, now: SimTime) {
-        if let Some(prefill) = &self.prefill {
-            prefill.sample_load(now, self.observer);
-        }
-        self.decode.sample_load(now, self.observer);
-    }
-
     fn apply(&mut self, now: SimTime, targets: Targets) -> Result<(), RunError> {
-        if self.prefill.is_some()
+        if self.fleets.prefill.is_some()
             && let Some(target) = targets.prefill
         {
             self.scale(Pool::Prefill, now, target)?;
@@ -125,7 +118,7 @@ impl Simulation<'_> {
         if target == 0 {
             return Err(RunError::ScaledToZero { pool });
         }
-        let fleet = self.fleet(pool);
+        let fleet = self.fleets.of(pool);
         let mut effective = fleet.ready_ids().len() + fleet.starting_ids().len();
         while effective < target as usize {
             self.add_worker(pool, now, false)?;
@@ -140,10 +133,7 @@ impl Simulation<'_> {
 
     /// Cancels the newest starting worker, else drains the newest ready one.
     fn remove_worker(&mut self, pool: Pool, now: SimTime) -> Result<(), RunError> {
-        let fleet = match pool {
-            Pool::Prefill => self.prefill.as_mut().expect("pool exists"),
-            Pool::Decode => &mut self.decode,
-        };
+        let fleet = self.fleets.of(pool);
         if fleet.cancel_one(now, self.observer) {
             return Ok(());
         }
