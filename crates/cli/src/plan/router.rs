@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use aic_perf::{AicConfig, AicEngine, VersionRule};
+use aic_perf::{AicConfig, AicEngine};
 use anyhow::{Context, Result, bail, ensure};
 use kv_router::{KvRouter, LeastLoaded, PrefillEstimator, RoundRobin, RouterConfig, Side};
 use serde_json::Value;
-use sim_api::{Quirk, Quirks, Router};
+use sim_api::{Quirks, Router};
 use sim_core::SimDuration;
 
 use super::deployment::DeploymentPlan;
+use super::timing::version_rule;
 use crate::args::config::read_object;
 use crate::args::raw::{AicArgs, ReplayArgs};
 
@@ -141,11 +142,7 @@ fn estimator(args: &AicArgs, quirks: Quirks) -> Result<Option<AicEngine>> {
     };
     let config = AicConfig {
         backend_version: args.aic_backend_version.clone(),
-        version_rule: if quirks.has(Quirk::UnknownAicVersionIsCurrent) {
-            VersionRule::MapToCurrent
-        } else {
-            VersionRule::Strict
-        },
+        version_rule: version_rule(quirks),
         tp: args.aic_tp_size.unwrap_or(1),
         ..AicConfig::new(system, backend, model)
     };

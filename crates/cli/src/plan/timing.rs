@@ -9,7 +9,7 @@ use aic_perf::{
 };
 use anyhow::{Context, Result, anyhow};
 use mocker::{DEFAULT_BLOCKS, EngineConfig, EngineKind};
-use sim_api::{Quirk, StepTimeModel};
+use sim_api::{Quirk, Quirks, StepTimeModel};
 
 use super::deployment::Setting;
 use crate::args::config::number_format;
@@ -165,6 +165,15 @@ fn describe_engine(engine: &AicEngine) -> String {
     )
 }
 
+/// What to do with a version of the tables that is not known.
+pub(super) fn version_rule(quirks: Quirks) -> VersionRule {
+    if quirks.has(Quirk::UnknownAicVersionIsCurrent) {
+        VersionRule::MapToCurrent
+    } else {
+        VersionRule::Strict
+    }
+}
+
 fn aic_engine(config: &EngineConfig, setting: Setting<'_>) -> Result<Option<AicEngine>> {
     let args = &config.aic;
     let Some(backend) = &args.backend else {
@@ -183,11 +192,7 @@ fn aic_engine(config: &EngineConfig, setting: Setting<'_>) -> Result<Option<AicE
     };
     let aic = AicConfig {
         backend_version: args.backend_version.clone(),
-        version_rule: if quirks.has(Quirk::UnknownAicVersionIsCurrent) {
-            VersionRule::MapToCurrent
-        } else {
-            VersionRule::Strict
-        },
+        version_rule: version_rule(quirks),
         tp: args.tp_size.unwrap_or(1),
         attention_dp: args.attention_dp_size.unwrap_or(1),
         moe_tp: args.moe_tp_size,
