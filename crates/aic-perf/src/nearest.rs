@@ -1,5 +1,7 @@
 //! The nearest known name to one that is unknown, for error messages.
 
+use strsim::levenshtein as edit_distance;
+
 /// The known name that differs least from `given`, letter case aside, if any is near enough to be what was meant.
 pub(crate) fn nearest<'a>(
     given: &str,
@@ -18,22 +20,6 @@ pub(crate) fn nearest<'a>(
 /// `, did you mean "x"?` or nothing.
 pub(crate) fn hint<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(given, known).map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
-}
-
-/// Insertions, deletions and substitutions that turn one text into the other.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sim_api::{Quirk, Quirks};
+use strsim::levenshtein;
 
 /// In which order requests that were kept back are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,11 +64,15 @@ pub enum RouterConfigError {
     #[error("router config must be a JSON object")]
     NotAnObject,
     /// A field nobody knows.
-    #[error("unknown router field {name:?}; known fields are {known}")]
+    #[error(
+        "unknown router field {name:?}; did you mean {nearest:?}? Fields with an effect are {known}"
+    )]
     Unknown {
         /// The field.
         name: String,
-        /// The known ones.
+        /// The known one that differs least.
+        nearest: &'static str,
+        /// Those that a simulation uses.
         known: String,
     },
     /// A value that does not fit its field.
@@ -138,6 +143,7 @@ impl RouterConfig {
             && let Some(name) = map.keys().find(|name| !known(name))
         {
             return Err(RouterConfigError::Unknown {
+                nearest: nearest(name),
                 name: name.clone(),
                 known: FIELDS.join(", "),
             });
@@ -273,6 +279,14 @@ impl RouterConfig {
     }
 }
 
+/// The known field that differs least from `given`.
+fn nearest(given: &str) -> &'static str {
+    let known = FIELDS.iter().chain(LIVE_FIELDS);
+    known
+        .min_by_key(|name| levenshtein(given, name))
+        .map_or("", |name| name)
+}
+
 fn wrong(field: &'static str, expected: &'static str, got: &Value) -> RouterConfigError {
     RouterConfigError::Value {
         field,
@@ -341,6 +355,15 @@ mod tests {
         ] {
             let error = RouterConfig::from_value(&given, Quirks::NONE).unwrap_err();
             assert!(error.to_string().contains(field), "{error}");
+        }
+        for (slip, field) in [
+            ("router_temprature", "router_temperature"),
+            ("use_kv_event", "use_kv_events"),
+        ] {
+            let given = json!({ slip: 1 });
+            let error = RouterConfig::from_value(&given, Quirks::NONE).unwrap_err();
+            let suggestion = format!("did you mean {field:?}?");
+            assert!(error.to_string().contains(&suggestion), "{error}");
         }
         let lax = RouterConfig::from_value(&json!({"anything": 1}), Quirks::ALL);
         assert_eq!(lax, Ok(RouterConfig::default()));

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use sim_core::DurationError;
+use strsim::levenshtein as edit_distance;
 
 /// Engine arguments that cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -90,22 +91,6 @@ pub(crate) fn nearest(
         .min()
         .filter(|&(distance, _)| distance <= limit)
         .map(|(_, name)| name)
-}
-
-/// Insertions, deletions and substitutions from one word to the other.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut costs: Vec<usize> = (0..=to.len()).collect();
-    for (row, a) in from.chars().enumerate() {
-        let mut diagonal = row;
-        costs[0] = row + 1;
-        for (column, &b) in to.iter().enumerate() {
-            let replace = diagonal + usize::from(a != b);
-            diagonal = costs[column + 1];
-            costs[column + 1] = replace.min(diagonal + 1).min(costs[column] + 1);
-        }
-    }
-    costs[to.len()]
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The metrics that runs are compared by, and their names.
 
+use strsim::levenshtein as edit_distance;
+
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Better {
@@ -150,9 +152,11 @@ pub(crate) fn key_of(name: &str) -> Result<String, String> {
     if SINGLE.contains(&name) {
         return Ok(name.to_owned());
     }
+    // Names of metrics are short: what is longer is far from all of them.
+    let given: String = name.chars().take(64).collect();
     let mut nearest = (usize::MAX, String::new());
     let mut consider = |candidate: String| {
-        let distance = edit_distance(name, &candidate);
+        let distance = edit_distance(&given, &candidate);
         if distance < nearest.0 {
             nearest = (distance, candidate);
         }
@@ -169,23 +173,6 @@ pub(crate) fn key_of(name: &str) -> Result<String, String> {
     }
     SINGLE.into_iter().for_each(|key| consider(key.to_owned()));
     Err(nearest.1)
-}
-
-/// Insertions, removals and replacements that lead from one name to the other.
-fn edit_distance(one: &str, two: &str) -> usize {
-    // Names of metrics are short: what is longer is far from all of them.
-    let one: Vec<char> = one.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=one.len()).collect();
-    for (index, letter) in two.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for column in 1..row.len() {
-            let replaced = diagonal + usize::from(one[column - 1] != letter);
-            diagonal = row[column];
-            row[column] = replaced.min(row[column] + 1).min(row[column - 1] + 1);
-        }
-    }
-    row[one.len()]
 }
 
 #[cfg(test)]
