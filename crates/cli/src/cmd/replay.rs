@@ -9,6 +9,7 @@ use crate::args::raw::{DeploymentArgs, OutputArgs, ReplayArgs};
 use crate::exit::Failure;
 use crate::output::{AtomicFile, write_file};
 use crate::plan::Plan;
+use crate::plan::workload::TWIN;
 use crate::progress::Progress;
 use crate::run::{Extras, Finished};
 use crate::tick_log::TickLog;
@@ -31,6 +32,7 @@ const EXAMPLE_ENGINE: &str = r#"{
 /// `dynosim` without arguments: the planner example on the embedded workload.
 pub(crate) fn example() -> Result<(), Failure> {
     let args = ReplayArgs {
+        trace: Some(TWIN.into()),
         deployment: DeploymentArgs {
             planner_config: Some(EXAMPLE_PLANNER.to_owned()),
             extra_engine_args: Some(EXAMPLE_ENGINE.to_owned()),
@@ -46,17 +48,13 @@ pub(crate) fn example() -> Result<(), Failure> {
         "An SLA planner scales vLLM workers (H200, Llama-3.1-8B FP8) under an embedded, generated \
          hour of agent traffic. For a trace of yours: dynosim replay --help",
     );
-    let plan = Plan::on_the_twin(&args)?;
-    carry_out(&plan, &args.output)
+    execute(&args)
 }
 
 /// Resolves the flags, runs, and writes what was asked for.
 pub(crate) fn execute(args: &ReplayArgs) -> Result<(), Failure> {
-    let plan = Plan::resolve(args)?;
-    carry_out(&plan, &args.output)
-}
-
-fn carry_out(plan: &Plan, output: &OutputArgs) -> Result<(), Failure> {
+    let plan = &Plan::resolve(args)?;
+    let output = &args.output;
     say(&plan.notes, output);
     if output.check {
         return super::print(&plan.describe());

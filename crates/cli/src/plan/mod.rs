@@ -73,39 +73,15 @@ impl Plan {
         shared: &Shared,
     ) -> Result<Self, Failure> {
         let flags = Flags::try_parse_from(flags).map_err(anyhow::Error::from)?;
-        Self::resolve_sharing(&flags.replay, shared)
+        Self::resolve_sharing(&flags.replay, shared).map_err(Failure::from)
     }
 
-    /// Resolves `replay`'s flags; without a trace and a synthetic load, `twin`
-    /// says which generated workload to take.
+    /// Resolves `replay`'s flags.
     pub(crate) fn resolve(args: &ReplayArgs) -> Result<Self, Failure> {
-        Self::resolve_sharing(args, &Shared::default())
+        Self::resolve_sharing(args, &Shared::default()).map_err(Failure::from)
     }
 
-    fn resolve_sharing(args: &ReplayArgs, shared: &Shared) -> Result<Self, Failure> {
-        Self::with_workload(args, shared, |block_tokens, quirks| {
-            WorkloadPlan::resolve(args, shared, block_tokens, quirks)
-        })
-        .map_err(Failure::from)
-    }
-
-    /// The embedded workload on the deployment of `args`.
-    pub(crate) fn on_the_twin(args: &ReplayArgs) -> Result<Self, Failure> {
-        Self::with_workload(args, &Shared::default(), |block_tokens, quirks| {
-            Ok(WorkloadPlan::twin(
-                args.deployment.seed,
-                block_tokens,
-                quirks,
-            ))
-        })
-        .map_err(Failure::from)
-    }
-
-    fn with_workload(
-        args: &ReplayArgs,
-        shared: &Shared,
-        workload: impl FnOnce(u32, Quirks) -> Result<WorkloadPlan>,
-    ) -> Result<Self> {
+    fn resolve_sharing(args: &ReplayArgs, shared: &Shared) -> Result<Self> {
         let mut notes = Vec::new();
         let flags = &args.deployment;
         let compat: Compat = flags.compat.parse().context("--compat")?;
@@ -127,7 +103,7 @@ impl Plan {
             shared,
         };
         let deployment = DeploymentPlan::resolve(flags, setting, &mut notes)?;
-        let mut workload = workload(deployment.block_tokens(), quirks)?;
+        let mut workload = WorkloadPlan::resolve(args, shared, deployment.block_tokens(), quirks)?;
         if planner.is_some() && quirks.has(Quirk::PlannerTraceOnly) {
             ensure!(
                 workload.is_trace(),

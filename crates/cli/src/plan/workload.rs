@@ -26,6 +26,8 @@ pub(crate) struct WorkloadPlan {
     spec: WorkloadSpec,
     /// What the user calls it.
     name: String,
+    /// How many requests it has, if known.
+    requests: Option<u64>,
     /// From the first to the last arrival, in simulated seconds, if known.
     span_s: Option<f64>,
 }
@@ -61,36 +63,26 @@ impl WorkloadPlan {
                  --request-count for a synthetic load"
             ),
         };
-        let plan = Self {
-            spec: WorkloadSpec {
-                load,
-                pacing: pacing(&args.arrivals, speedup)?,
-                window: window(&args.arrivals),
-                engine_block_size: block_tokens,
-                quirks,
-            },
-            name,
-            span_s: span_s.map(|span| span / speedup),
+        let spec = WorkloadSpec {
+            load,
+            pacing: pacing(&args.arrivals, speedup)?,
+            window: window(&args.arrivals),
+            engine_block_size: block_tokens,
+            quirks,
         };
-        // Whatever does not fit is said before anything runs.
-        plan.spec.build()?;
-        Ok(plan)
+        Self::new(spec, name, span_s.map(|span| span / speedup))
     }
 
-    /// The embedded agentic workload.
-    pub(crate) fn twin(seed: u64, block_tokens: u32, quirks: Quirks) -> Self {
-        let twin = embedded_twin(seed);
-        Self {
-            span_s: twin.span_s,
-            spec: WorkloadSpec {
-                load: twin.load,
-                pacing: Pacing::Arrivals { speedup: 1.0 },
-                window: Window::default(),
-                engine_block_size: block_tokens,
-                quirks,
-            },
-            name: twin.name,
-        }
+    /// Builds the workload once, so that whatever does not fit is said before
+    /// anything runs.
+    fn new(spec: WorkloadSpec, name: String, span_s: Option<f64>) -> Result<Self> {
+        let requests = spec.build()?.len_hint();
+        Ok(Self {
+            spec,
+            name,
+            requests,
+            span_s,
+        })
     }
 
     /// The arrivals from the start.
@@ -117,12 +109,7 @@ impl WorkloadPlan {
 
     /// How many requests to expect, where that is known.
     pub(crate) fn expected_requests(&self) -> Option<u64> {
-        let all = match &self.spec.load {
-            Load::Trace(trace) => trace.len() as u64,
-            Load::Streamed(trace) => trace.requests(),
-            Load::Synthetic(load) => load.request_count * u64::from(load.turns_per_session),
-        };
-        Some(self.spec.window.limit.map_or(all, |limit| limit.min(all)))
+        self.requests
     }
 
     /// How often load is sampled for charts.
@@ -196,7 +183,7 @@ pub(crate) fn trace_options(args: &ArrivalArgs) -> Result<TraceOptions> {
 }
 
 /// The name of the embedded workload where a trace may be named.
-const TWIN: &str = "twin:toolagent";
+pub(crate) const TWIN: &str = "twin:toolagent";
 
 fn read_trace(path: &Path, args: &ReplayArgs, shared: &Shared) -> Result<LoadedTrace> {
     let options = trace_options(&args.arrivals)?;
