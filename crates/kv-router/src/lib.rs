@@ -10,10 +10,16 @@
 //! ```
 
 mod config;
+mod hash_index;
 mod load;
 mod policy;
 mod run_index;
 
 pub use config::{QueuePolicy, RouterConfig, RouterConfigError};
+pub use hash_index::{
+    ApproximateIndex, Block, BlockEvent, BlockHasher, ConcurrentIndex, EarlyExit, EngineHash,
+    HashIndex, IndexError, IndexLock, LocalHash, Matches, Matching, PrefixIndex, WorkerKey,
+    sequence_hashes,
+};
 pub use policy::{KvRouter, LeastLoaded, PrefillEstimator, RoundRobin, Side};
 pub use run_index::RunIndex;

@@ -1,5 +1,8 @@
 //! The reference's cases of router configurations.
 
+mod hash;
+mod index;
+mod naive_index;
 mod replay;
 
 use kv_router::RouterConfig;

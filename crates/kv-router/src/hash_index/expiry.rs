@@ -1,0 +1,214 @@
+//! The index of a gateway that hears nothing from its engines: it assumes that
+//! a worker keeps what was routed to it for a while.
+//!
+//! Has no clock: the caller says what time it is.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+use sim_core::{SimDuration, SimTime};
+
+use super::block_hash::{Block, EngineHash, LocalHash, WorkerKey, sequence_hashes};
+use super::error::IndexError;
+use super::index::HashIndex;
+use super::query::{EarlyExit, Matches, PrefixIndex};
+
+/// How long one block of one worker is still believed in.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    until: SimTime,
+    position: u32,
+}
+
+/// The leases of one worker. There is one timer a lease; a timer that goes off
+/// for a lease that was renewed meanwhile is set again.
+#[derive(Debug, Default)]
+struct Leases {
+    by_block: HashMap<EngineHash, Lease, FxBuildHasher>,
+    timers: BinaryHeap<Reverse<(SimTime, EngineHash)>>,
+}
+
+impl Leases {
+    fn renew(&mut self, block: EngineHash, position: u32, until: SimTime) {
+        let lease = self.by_block.entry(block).or_insert_with(|| {
+            self.timers.push(Reverse((until, block)));
+            Lease { until, position }
+        });
+        lease.until = lease.until.max(until);
+    }
+
+    /// Ends leases that run until `now` or less; the later in its prompt a
+    /// block is, the earlier it comes.
+    fn end(&mut self, now: SimTime) -> Vec<EngineHash> {
+        let mut ended = Vec::new();
+        while let Some(&Reverse((at, block))) = self.timers.peek()
+            && at <= now
+        {
+            self.timers.pop();
+            match self.by_block.get(&block) {
+                Some(lease) if lease.until > now => {
+                    self.timers.push(Reverse((lease.until, block)));
+                }
+                Some(lease) => {
+                    ended.push((Reverse(lease.position), block));
+                    self.by_block.remove(&block);
+                }
+                None => {}
+            }
+        }
+        ended.sort_unstable();
+        ended.into_iter().map(|(_, block)| block).collect()
+    }
+}
+
+/// A [`HashIndex`] fed by routing decisions instead of events: the blocks of a
+/// routed prompt count as held by its worker until a fixed time after the last
+/// prompt that began with them.
+///
+/// The time is the caller's: any that does not run backwards, from any origin.
+///
+/// ```
+/// use kv_router::{ApproximateIndex, LocalHash, PrefixIndex, WorkerKey};
+/// use sim_core::{SimDuration, SimTime};
+///
+/// let second = |n: u64| SimTime::from_ns(n * 1_000_000_000);
+/// let mut index = ApproximateIndex::new(ApproximateIndex::DEFAULT_TTL);
+/// let (worker, prompt) = (WorkerKey::new(1, 0), [LocalHash(11), LocalHash(12)]);
+/// index.route(second(0), worker, &prompt)?;
+/// index.route(second(60), worker, &prompt[..1])?;
+///
+/// index.expire(second(120));
+/// assert_eq!(index.query(&prompt).depth(worker), 1, "the first block was used again");
+/// index.expire(second(180));
+/// assert!(index.query(&prompt).is_empty());
+/// # Ok::<(), kv_router::IndexError>(())
+/// ```
+#[derive(Debug)]
+pub struct ApproximateIndex {
+    index: HashIndex,
+    ttl: SimDuration,
+    leases: BTreeMap<WorkerKey, Leases>,
+}
+
+impl ApproximateIndex {
+    /// The reference's time to live: 120 s.
+    pub const DEFAULT_TTL: SimDuration = SimDuration::from_ns(120_000_000_000);
+
+    /// An empty index that believes in blocks for `ttl`.
+    pub fn new(ttl: SimDuration) -> Self {
+        Self {
+            index: HashIndex::default(),
+            ttl,
+            leases: BTreeMap::new(),
+        }
+    }
+
+    /// A prompt goes to a worker, which therefore will hold all of its full blocks.
+    ///
+    /// # Errors
+    /// [`IndexError::Full`], with a part of the prompt stored.
+    pub fn route(
+        &mut self,
+        now: SimTime,
+        worker: WorkerKey,
+        prompt: &[LocalHash],
+    ) -> Result<(), IndexError> {
+        let until = now.saturating_add(self.ttl);
+        let names = sequence_hashes(prompt);
+        let leases = self.leases.entry(worker).or_default();
+        for (position, &name) in (0..).zip(&names) {
+            leases.renew(name, position, until);
+        }
+        let blocks: Vec<Block> = prompt
+            .iter()
+            .zip(names)
+            .map(|(&local, engine)| Block { local, engine })
+            .collect();
+        self.index.store(worker, None, &blocks)
+    }
+
+    /// Drops blocks whose time has come, the ends of prompts first. Queries
+    /// between calls still see them.
+    pub fn expire(&mut self, now: SimTime) {
+        for (&worker, leases) in &mut self.leases {
+            let ended = leases.end(now);
+            if !ended.is_empty() {
+                // A full index may not have taken a block that a lease was given for.
+                let _ = self.index.remove(worker, &ended);
+            }
+        }
+    }
+
+    /// Forgets all ranks of a worker.
+    pub fn remove_worker(&mut self, id: u64) {
+        self.leases.retain(|worker, _| worker.id != id);
+        self.index.remove_worker(id);
+    }
+
+    /// The blocks believed in now.
+    pub fn index(&self) -> &HashIndex {
+        &self.index
+    }
+}
+
+impl PrefixIndex for ApproximateIndex {
+    fn query_into(&self, prompt: &[LocalHash], early_exit: EarlyExit, matches: &mut Matches) {
+        self.index.query_into(prompt, early_exit, matches);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ns: u64) -> SimTime {
+        SimTime::from_ns(ns)
+    }
+
+    fn prompt(n: u64) -> Vec<LocalHash> {
+        (0..n).map(|at| LocalHash(at / 3 * 7 + 1)).collect()
+    }
+
+    const WORKER: WorkerKey = WorkerKey::new(3, 1);
+
+    #[test]
+    fn renewals_hold_exactly_the_prefix_that_they_renew() {
+        let mut index = ApproximateIndex::new(SimDuration::from_ns(100));
+        for (now, blocks) in [(0, 20), (10, 15), (50, 5)] {
+            index.route(at(now), WORKER, &prompt(blocks)).unwrap();
+        }
+        for (now, depth) in [(99, 20), (100, 15), (109, 15), (110, 5), (149, 5), (150, 0)] {
+            index.expire(at(now));
+            assert_eq!(index.query(&prompt(30)).depth(WORKER), depth, "at {now}");
+            assert_eq!(index.index().size(), depth as usize);
+        }
+        assert_eq!(index.index().distinct_blocks(), 0);
+    }
+
+    #[test]
+    fn a_worker_has_one_timer_a_block_however_often_it_is_used() {
+        let mut index = ApproximateIndex::new(SimDuration::from_ns(100));
+        for now in 0..1000 {
+            index.route(at(now), WORKER, &prompt(4)).unwrap();
+            index.expire(at(now));
+        }
+        assert_eq!(index.leases[&WORKER].timers.len(), 4);
+        index.remove_worker(3);
+        index.expire(at(5000));
+        assert_eq!((index.index().size(), index.leases.len()), (0, 0));
+    }
+
+    #[test]
+    fn time_that_runs_backwards_or_out_ends_no_lease_early() {
+        let mut index = ApproximateIndex::new(SimDuration::from_ns(100));
+        index.route(at(500), WORKER, &prompt(2)).unwrap();
+        index.route(at(3), WORKER, &prompt(2)).unwrap();
+        index.expire(at(599));
+        assert_eq!(index.query(&prompt(2)).depth(WORKER), 2);
+        index.route(SimTime::MAX, WORKER, &prompt(1)).unwrap();
+        index.expire(at(600));
+        assert_eq!(index.query(&prompt(2)).depth(WORKER), 1);
+    }
+}
