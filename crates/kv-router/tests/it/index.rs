@@ -26,7 +26,8 @@ fn locals(list: &Value) -> Vec<LocalHash> {
     numbers(list).into_iter().map(LocalHash).collect()
 }
 
-fn rolling_blocks(locals: &[LocalHash]) -> Vec<Block> {
+/// A prompt's blocks under their rolling hashes.
+pub(crate) fn rolling_blocks(locals: &[LocalHash]) -> Vec<Block> {
     let names = sequence_hashes(locals);
     locals
         .iter()
@@ -245,7 +246,7 @@ fn run(index: &mut HashIndex, naive: &mut NaiveTree, op: &Op) -> (Outcome, Outco
 }
 
 /// All prompts of up to four blocks with contents 0 to 2, longest only.
-fn prompts() -> impl Iterator<Item = Vec<LocalHash>> {
+pub(crate) fn prompts() -> impl Iterator<Item = Vec<LocalHash>> {
     (0..81u64).map(|n| {
         [n / 27, n / 9 % 3, n / 3 % 3, n % 3]
             .map(LocalHash)

@@ -1,5 +1,6 @@
 //! The reference's cases of router configurations.
 
+mod concurrent;
 mod hash;
 mod index;
 mod naive_index;
