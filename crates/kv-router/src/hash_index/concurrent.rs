@@ -40,14 +40,15 @@ impl IndexLock for RwLock<HashIndex> {
     }
 }
 
-/// [`HashIndex`] with [exact](super::index::Matching::Exact) matching for
+/// [`HashIndex`] with [exact](crate::Matching::Exact) matching for
 /// concurrent use.
 ///
 /// All ranks of a worker live in one shard. Writers of different shards do not
 /// wait for each other; a query visits all shards, one after the other, so it
 /// sees every worker as it was at some moment during the query. Events of one
 /// worker take effect in the order in which they are given here, so one worker's
-/// events should come from one thread.
+/// events should come from one thread, best the one for its
+/// [shard](Self::shard_of).
 ///
 /// Answers are those of the plain index for engines that evict the ends of
 /// prefixes first. After an eviction from the middle, blocks that follow are
@@ -92,12 +93,16 @@ impl<L: IndexLock> ConcurrentIndex<L> {
         }
     }
 
-    /// The shard of a worker. Multiples of the golden ratio spread consecutive
-    /// ids evenly, and others well.
-    fn shard(&self, id: u64) -> &L {
+    /// Which shard, from 0, a worker lives in. Threads that each write to
+    /// shards of their own never wait for each other.
+    pub fn shard_of(&self, id: u64) -> usize {
+        // Multiples of the golden ratio spread consecutive ids evenly, others well.
         let spread = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let shard = (u128::from(spread) * self.shards.len() as u128) >> u64::BITS;
-        &self.shards[shard as usize]
+        ((u128::from(spread) * self.shards.len() as u128) >> u64::BITS) as usize
+    }
+
+    fn shard(&self, id: u64) -> &L {
+        &self.shards[self.shard_of(id)]
     }
 
     /// See [`HashIndex::store`].

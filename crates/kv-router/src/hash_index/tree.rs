@@ -17,6 +17,10 @@ use super::sets::{SetId, WorkerSets};
 /// Unheld blocks that are always tolerated before a sweep.
 const TOLERATED: usize = 1024;
 
+/// Names that are worth announcing together: as many as a processor can wait
+/// for at a time, about.
+pub(super) const WARM_UP: usize = 16;
+
 /// All blocks and their holders.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
@@ -62,6 +66,11 @@ impl Tree {
             .find_or_insert(&mut self.nodes, (local, engine), |nodes, id| {
                 accept(nodes, sets, id)
             })
+    }
+
+    /// Says which names will be looked up next: [`WARM_UP`] or fewer.
+    pub(super) fn warm_up(&self, names: impl Iterator<Item = u64>) {
+        self.names.warm_up(&self.nodes, names);
     }
 
     /// Whether some name was given first to several blocks.

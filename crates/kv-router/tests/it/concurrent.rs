@@ -255,6 +255,20 @@ fn no_interleaving_shows_a_worker_out_of_order_or_ends_otherwise() {
 }
 
 #[test]
+fn consecutive_workers_are_dealt_out_evenly() {
+    for count in 1..9 {
+        let index = ConcurrentIndex::new(shards(count));
+        let mut workers = vec![0; count];
+        (0..64).for_each(|id| workers[index.shard_of(id)] += 1);
+        let even = 64 / count;
+        assert!(
+            workers.iter().all(|&n| (even - 2..even + 4).contains(&n)),
+            "{workers:?}"
+        );
+    }
+}
+
+#[test]
 fn an_unknown_name_is_refused_as_by_the_plain_index() {
     let index = ConcurrentIndex::new(shards(3));
     let mut plain = HashIndex::default();
