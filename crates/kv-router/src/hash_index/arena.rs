@@ -12,7 +12,7 @@ const CHUNK_BITS: u32 = 13;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Distinct blocks that can be numbered, the root included.
-pub(super) const MAX_NODES: u32 = (1 << 30) - 2;
+const MAX_NODES: u32 = (1 << 30) - 2;
 
 /// A block in the arena, or the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +83,8 @@ pub(super) struct Arena {
     /// The first free block, which leads to the next; the root if there is none.
     free: NodeId,
     blocks: usize,
+    /// Numbers that may be given out, the root's included.
+    limit: u32,
 }
 
 impl Default for Arena {
@@ -91,6 +93,7 @@ impl Default for Arena {
             chunks: vec![Vec::new()],
             free: NodeId::ROOT,
             blocks: 0,
+            limit: MAX_NODES,
         };
         arena.chunks[0].push(fresh(0, 0));
         arena
@@ -123,6 +126,17 @@ impl std::ops::IndexMut<NodeId> for Arena {
 }
 
 impl Arena {
+    /// Blocks that fit.
+    pub(super) fn capacity(&self) -> u32 {
+        self.limit - 1
+    }
+
+    /// Room for a few blocks only.
+    #[cfg(test)]
+    pub(super) fn limit_to(&mut self, blocks: u32) {
+        self.limit = blocks + 1;
+    }
+
     /// Blocks in use, without the root.
     pub(super) fn blocks(&self) -> usize {
         self.blocks
@@ -144,7 +158,7 @@ impl Arena {
         let full_chunks = self.chunks.len() - 1;
         let chunk = &mut self.chunks[full_chunks];
         let id = full_chunks * CHUNK + chunk.len();
-        if id >= MAX_NODES as usize {
+        if id >= self.limit as usize {
             return None;
         }
         chunk.push(fresh(local, engine));

@@ -2,7 +2,7 @@
 //!
 //! Queries are in `walk`, the tree in `tree`, names of blocks in `holdings`.
 
-use super::arena::{MAX_NODES, NodeId};
+use super::arena::NodeId;
 use super::block_hash::{Block, EngineHash, WorkerKey};
 use super::error::IndexError;
 use super::handles::Workers;
@@ -105,9 +105,10 @@ impl HashIndex {
                         self.tree.warm_up(next.map(|block| block.engine.0));
                         warm = position + WARM_UP;
                     }
-                    let id = self
-                        .named_or_new(slot, local, engine)
-                        .ok_or(IndexError::Full { limit: MAX_NODES })?;
+                    let id = self.named_or_new(slot, local, engine).ok_or_else(|| {
+                        let limit = self.tree.nodes.capacity();
+                        IndexError::Full { limit }
+                    })?;
                     if id == at {
                         return Err(IndexError::InvalidBlockSequence { worker, block });
                     }
@@ -217,5 +218,38 @@ impl HashIndex {
     /// Heap bytes reserved, to within the odd kilobyte.
     pub fn heap_bytes(&self) -> usize {
         self.tree.heap_bytes() + self.workers.heap_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::block_hash::LocalHash;
+    use super::super::query::PrefixIndex;
+    use super::*;
+
+    #[test]
+    fn a_full_index_keeps_what_it_has_and_takes_more_after_a_removal() {
+        let block = |n| Block {
+            local: LocalHash(n),
+            engine: EngineHash(n),
+        };
+        let worker = WorkerKey::new(1, 0);
+        let mut index = HashIndex::default();
+        index.tree.nodes.limit_to(3);
+        let blocks: Vec<Block> = (0..5).map(block).collect();
+        let full = Err(IndexError::Full { limit: 3 });
+        assert_eq!(index.store(worker, None, &blocks), full);
+        assert_eq!(
+            index.store(WorkerKey::new(2, 0), None, &blocks[..3]),
+            Ok(())
+        );
+        let prompt: Vec<LocalHash> = blocks.iter().map(|block| block.local).collect();
+        assert_eq!(index.query(&prompt).depth(worker), 3);
+        index.remove_worker(2);
+        index
+            .remove(worker, &[EngineHash(2), EngineHash(1)])
+            .unwrap();
+        let other = [block(7)];
+        assert_eq!(index.store(worker, Some(EngineHash(0)), &other), Ok(()));
     }
 }

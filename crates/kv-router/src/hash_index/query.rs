@@ -47,6 +47,40 @@ impl Matches {
         self.depths.is_empty()
     }
 
+    /// Raises depths to those of another answer, and adds its other workers. To
+    /// join what engines announced with what was routed lately: a burst of like
+    /// requests then finds its first one's worker before any event has come.
+    ///
+    /// ```
+    /// use kv_router::{ApproximateIndex, Block, EngineHash, HashIndex};
+    /// use kv_router::{LocalHash, PrefixIndex, WorkerKey};
+    /// use sim_core::{SimDuration, SimTime};
+    ///
+    /// let prompt = [LocalHash(1), LocalHash(2)];
+    /// let mut announced = HashIndex::default();
+    /// let block = Block { local: prompt[0], engine: EngineHash(90) };
+    /// announced.store(WorkerKey::new(0, 0), None, &[block])?;
+    /// let mut routed = ApproximateIndex::new(SimDuration::from_ns(2_000_000_000));
+    /// routed.route(SimTime::ZERO, WorkerKey::new(5, 0), &prompt)?;
+    ///
+    /// let mut matches = announced.query(&prompt);
+    /// matches.raise_to(&routed.query(&prompt));
+    /// let depths = [(WorkerKey::new(0, 0), 1), (WorkerKey::new(5, 0), 2)];
+    /// assert!(matches.iter().eq(depths));
+    /// # Ok::<(), kv_router::IndexError>(())
+    /// ```
+    pub fn raise_to(&mut self, other: &Self) {
+        let own = self.depths.len();
+        for &(worker, depth) in &other.depths {
+            let known = self.depths[..own].binary_search_by_key(&worker, |&(worker, _)| worker);
+            match known {
+                Ok(at) => self.depths[at].1 = self.depths[at].1.max(depth),
+                Err(_) => self.depths.push((worker, depth)),
+            }
+        }
+        self.sort();
+    }
+
     pub(super) fn clear(&mut self) {
         self.depths.clear();
     }
@@ -105,6 +139,20 @@ mod tests {
         }
         matches.stop_at_one_worker();
         matches.iter().map(|(_, depth)| depth).collect()
+    }
+
+    #[test]
+    fn the_greater_depth_of_two_answers_counts() {
+        let answer = |depths: &[(u64, u32)]| {
+            let mut matches = Matches::default();
+            for &(id, depth) in depths {
+                matches.push(WorkerKey::new(id, 0), depth);
+            }
+            matches
+        };
+        let mut matches = answer(&[(1, 5), (3, 2), (6, 1)]);
+        matches.raise_to(&answer(&[(0, 1), (1, 4), (3, 9), (7, 7)]));
+        assert_eq!(matches, answer(&[(0, 1), (1, 5), (3, 9), (6, 1), (7, 7)]));
     }
 
     #[test]
