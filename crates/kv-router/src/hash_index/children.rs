@@ -209,6 +209,19 @@ impl Branches {
         self.free.push(id as u32);
     }
 
+    /// Where a parent leads, once for every way.
+    #[cfg(test)]
+    pub(super) fn children(&self, nodes: &Arena, parent: NodeId) -> Vec<NodeId> {
+        match nodes[parent].children.shape() {
+            Shape::None => Vec::new(),
+            Shape::One(child) => vec![child],
+            Shape::Many(branch) => {
+                let edges = self.branches[branch].edges.iter();
+                edges.map(|edge| edge.child).collect()
+            }
+        }
+    }
+
     /// Heap bytes reserved.
     pub(super) fn heap_bytes(&self) -> usize {
         let own = self.branches.capacity() * size_of::<Branch>();

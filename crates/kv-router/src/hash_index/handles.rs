@@ -114,6 +114,21 @@ impl Names {
         }
     }
 
+    /// Panics unless exactly these blocks have their names here.
+    #[cfg(test)]
+    pub(super) fn audit(&self, nodes: &Arena, used: &[NodeId]) {
+        assert_eq!(self.blocks.len(), used.len());
+        for &id in used {
+            assert!(
+                self.find(nodes, nodes[id].engine, |found| found == id)
+                    .is_some()
+            );
+        }
+        let names: std::collections::BTreeSet<u64> =
+            used.iter().map(|&id| nodes[id].engine).collect();
+        assert_eq!(self.repeated, used.len() - names.len());
+    }
+
     /// Heap bytes reserved.
     pub(super) fn heap_bytes(&self) -> usize {
         self.blocks.allocation_size()

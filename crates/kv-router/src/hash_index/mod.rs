@@ -4,6 +4,8 @@
 //! The simulator's own index, by runs of blocks, is [`crate::RunIndex`].
 
 mod arena;
+#[cfg(test)]
+mod audit;
 mod block_hash;
 mod children;
 mod concurrent;

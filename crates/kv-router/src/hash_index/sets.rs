@@ -75,6 +75,18 @@ impl WorkerSets {
         self.entries[set.0 as usize].members
     }
 
+    /// Panics unless these are all users of sets with a member.
+    #[cfg(test)]
+    pub(super) fn audit(&self, users: &[SetId]) {
+        let mut counts = vec![0; self.entries.len()];
+        for set in users.iter().filter(|&&set| set != SetId::EMPTY) {
+            counts[set.0 as usize] += 1;
+        }
+        let known: Vec<u32> = self.entries.iter().map(|entry| entry.users).collect();
+        assert_eq!(known, counts);
+        assert_eq!(self.len(), known.iter().filter(|&&users| users > 0).count());
+    }
+
     /// Distinct sets with a member.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

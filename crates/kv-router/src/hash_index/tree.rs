@@ -178,9 +178,13 @@ impl Tree {
     /// once they are more than an eighth of all. One pass over the arena.
     pub(super) fn sweep_if_due(&mut self) {
         let tolerated = (self.nodes.blocks() / 8).max(TOLERATED) + self.left_by_sweep;
-        if self.unheld() <= tolerated {
-            return;
+        if self.unheld() > tolerated {
+            self.sweep();
         }
+    }
+
+    /// See [`Self::sweep_if_due`].
+    pub(super) fn sweep(&mut self) {
         let mut unlinked = std::mem::take(&mut self.unlinked);
         for parent in (0..self.nodes.end()).map(NodeId) {
             if !self.nodes.is_used(parent) {
@@ -203,6 +207,42 @@ impl Tree {
 
     fn unheld(&self) -> usize {
         (self.nodes.blocks() - self.held).saturating_sub(self.strays.len())
+    }
+
+    /// Panics unless all counts are those of the links, holders and names, which
+    /// `strays` gives, and no block is left that nothing leads to.
+    #[cfg(test)]
+    pub(super) fn audit(&self, strays: &std::collections::BTreeMap<NodeId, u32>) {
+        let ids = (0..self.nodes.end()).map(NodeId);
+        let used: Vec<NodeId> = ids.filter(|&id| self.nodes.is_used(id)).collect();
+        let mut links = vec![0_u32; self.nodes.end() as usize];
+        for &parent in &used {
+            for child in self.branches.children(&self.nodes, parent) {
+                assert!(
+                    self.nodes.is_used(child),
+                    "{parent:?} leads to a freed block"
+                );
+                links[child.0 as usize] += 1;
+            }
+        }
+        let blocks = &used[1..];
+        assert_eq!(self.nodes.blocks(), blocks.len());
+        for &id in blocks {
+            let extra = self.extra_links.get(&id).map_or(0, |&extra| {
+                assert!(extra > 0);
+                extra
+            });
+            let known = u32::from(self.nodes[id].is_linked()) + extra;
+            assert_eq!(known, links[id.0 as usize], "links of {id:?}");
+            assert!(!self.is_dead(id), "{id:?} is left");
+        }
+        let sets: Vec<SetId> = blocks.iter().map(|&id| self.nodes[id].set()).collect();
+        self.sets.audit(&sets);
+        let held = sets.iter().filter(|&&set| set != SetId::EMPTY).count();
+        assert_eq!(self.held, held);
+        self.names.audit(&self.nodes, blocks);
+        let known = self.strays.iter().map(|(&id, &workers)| (id, workers));
+        assert_eq!(&known.collect::<std::collections::BTreeMap<_, _>>(), strays);
     }
 
     /// Heap bytes reserved, the sets of holders aside.
