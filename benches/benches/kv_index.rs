@@ -3,7 +3,7 @@
 //!
 //! On the prompts of the conversation trace in blocks of 64 tokens where it is
 //! at hand, else on synthetic ones of the same shape: all begin alike, one in
-//! two continues an earlier conversation, 190 blocks at the mean.
+//! two continues an earlier conversation, about 200 blocks at the mean.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -66,7 +66,7 @@ fn synthetic_prompts() -> Vec<Prompt> {
             0 if n > 100 => prompts[(scatter % n) as usize].clone(),
             _ => (0..BLOCKS_AN_ID).map(content).collect(),
         };
-        let longer = 20 + scatter / 2 % 200;
+        let longer = 20 + scatter / 2 % 160;
         prompt.extend((next..next + longer).map(content));
         next += longer;
         prompts.push(prompt);

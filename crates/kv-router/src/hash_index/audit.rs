@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::arena::NodeId;
 use super::block_hash::{Block, EngineHash, LocalHash, WorkerKey};
 use super::index::HashIndex;
+use super::query::{Matches, PrefixIndex};
 
 /// Blocks that a worker holds and knows by their own name, and nothing else.
 fn plain(index: &HashIndex, slot: usize) -> impl Iterator<Item = NodeId> {
@@ -45,14 +46,25 @@ fn audit(index: &HashIndex) {
     index.tree.audit(&strays);
 }
 
-/// All names of all workers, with the blocks that they stand for.
-fn names(index: &HashIndex) -> Vec<(usize, u64, Option<NodeId>)> {
+/// All names of all workers, the blocks that they stand for, and whether
+/// something leads to these.
+fn names(index: &HashIndex) -> Vec<Option<(NodeId, bool)>> {
     let slots = index
         .sizes()
         .map(|(key, _)| index.workers.slot(key).unwrap());
+    let named = |slot, name| {
+        let id = index.named(slot, name)?;
+        Some((id, index.tree.nodes[id].is_linked()))
+    };
     slots
-        .flat_map(|slot| (0..NAMES).map(move |name| (slot, name, index.named(slot, name))))
+        .flat_map(|slot| (0..NAMES).map(move |name| named(slot, name)))
         .collect()
+}
+
+/// Answers for all prompts of four blocks.
+fn answers(index: &HashIndex) -> Vec<Matches> {
+    let prompts = (0..16_u64).map(|n| [n >> 3, n >> 2 & 1, n >> 1 & 1, n & 1].map(LocalHash));
+    prompts.map(|prompt| index.query(&prompt)).collect()
 }
 
 const NAMES: u64 = 5;
@@ -76,7 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (0..3_u64, names).prop_map(|(id, names)| Op::Remove(id, names)),
         1 => (0..3_u64).prop_map(Op::Clear),
         1 => (0..3_u64).prop_map(Op::Forget),
-        1 => Just(Op::Sweep),
+        2 => Just(Op::Sweep),
     ]
 }
 
@@ -99,9 +111,10 @@ fn apply(index: &mut HashIndex, op: &Op) {
         Op::Clear(id) => index.clear(worker(id)),
         Op::Forget(id) => index.remove_worker(*id),
         Op::Sweep => {
-            let before = names(index);
+            let before = (names(index), answers(index));
             index.tree.sweep();
-            assert_eq!(before, names(index), "a sweep takes no names");
+            let after = (names(index), answers(index));
+            assert_eq!(before, after, "a sweep takes only what nobody can notice");
         }
     }
 }

@@ -15,51 +15,39 @@ use super::error::IndexError;
 use super::index::HashIndex;
 use super::query::{EarlyExit, Matches, PrefixIndex};
 
-/// How long one block of one worker is still believed in.
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    until: SimTime,
-    position: u32,
-}
-
-/// The leases of one worker. There is one timer a lease; a timer that goes off
-/// for a lease that was renewed meanwhile is set again.
+/// Until when the blocks of one worker are believed in. There is one timer a
+/// block; a timer that goes off for a block that was used again is set again.
 #[derive(Debug, Default)]
 struct Leases {
-    by_block: HashMap<EngineHash, Lease, FxBuildHasher>,
+    until: HashMap<EngineHash, SimTime, FxBuildHasher>,
     timers: BinaryHeap<Reverse<(SimTime, EngineHash)>>,
 }
 
 impl Leases {
-    fn renew(&mut self, block: EngineHash, position: u32, until: SimTime) {
-        let lease = self.by_block.entry(block).or_insert_with(|| {
+    fn renew(&mut self, block: EngineHash, until: SimTime) {
+        let lease = self.until.entry(block).or_insert_with(|| {
             self.timers.push(Reverse((until, block)));
-            Lease { until, position }
+            until
         });
-        lease.until = lease.until.max(until);
+        *lease = until.max(*lease);
     }
 
-    /// Ends leases that run until `now` or less; the later in its prompt a
-    /// block is, the earlier it comes.
+    /// Ends leases that run until `now` or less.
     fn end(&mut self, now: SimTime) -> Vec<EngineHash> {
         let mut ended = Vec::new();
         while let Some(&Reverse((at, block))) = self.timers.peek()
             && at <= now
         {
             self.timers.pop();
-            match self.by_block.get(&block) {
-                Some(lease) if lease.until > now => {
-                    self.timers.push(Reverse((lease.until, block)));
+            match self.until.get(&block) {
+                Some(&until) if until > now => self.timers.push(Reverse((until, block))),
+                _ => {
+                    self.until.remove(&block);
+                    ended.push(block);
                 }
-                Some(lease) => {
-                    ended.push((Reverse(lease.position), block));
-                    self.by_block.remove(&block);
-                }
-                None => {}
             }
         }
-        ended.sort_unstable();
-        ended.into_iter().map(|(_, block)| block).collect()
+        ended
     }
 }
 
@@ -118,8 +106,8 @@ impl ApproximateIndex {
         let until = now.saturating_add(self.ttl);
         let names = sequence_hashes(prompt);
         let leases = self.leases.entry(worker).or_default();
-        for (position, &name) in (0..).zip(&names) {
-            leases.renew(name, position, until);
+        for &name in &names {
+            leases.renew(name, until);
         }
         let blocks: Vec<Block> = prompt
             .iter()
@@ -129,8 +117,8 @@ impl ApproximateIndex {
         self.index.store(worker, None, &blocks)
     }
 
-    /// Drops blocks whose time has come, the ends of prompts first. Queries
-    /// between calls still see them.
+    /// Drops blocks whose time has come; with a block always all that follow it,
+    /// whose time is no later. Queries between calls still see them.
     pub fn expire(&mut self, now: SimTime) {
         for (&worker, leases) in &mut self.leases {
             let ended = leases.end(now);
@@ -161,6 +149,8 @@ impl PrefixIndex for ApproximateIndex {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(ns: u64) -> SimTime {
@@ -210,5 +200,34 @@ mod tests {
         index.route(SimTime::MAX, WORKER, &prompt(1)).unwrap();
         index.expire(at(600));
         assert_eq!(index.query(&prompt(2)).depth(WORKER), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_believed_in_as_long_as_after_its_last_use(
+            steps in prop::collection::vec(
+                (0..40_u64, 0..3_u64, prop::collection::vec(0..2_u64, 1..5)),
+                1..60,
+            ),
+        ) {
+            let mut index = ApproximateIndex::new(SimDuration::from_ns(100));
+            let mut last_use = BTreeMap::new();
+            let mut now = 0;
+            for (later, id, prompt) in steps {
+                now += later;
+                let worker = WorkerKey::new(id, 0);
+                let prompt: Vec<LocalHash> = prompt.into_iter().map(LocalHash).collect();
+                index.expire(at(now));
+                index.route(at(now), worker, &prompt).unwrap();
+                for blocks in 1..=prompt.len() {
+                    last_use.insert((worker, prompt[..blocks].to_vec()), now);
+                }
+                last_use.retain(|_, &mut used| used + 100 > now);
+                prop_assert_eq!(index.index().size(), last_use.len());
+                for (worker, prefix) in last_use.keys() {
+                    prop_assert_eq!(index.query(prefix).depth(*worker), prefix.len() as u32);
+                }
+            }
+        }
     }
 }
