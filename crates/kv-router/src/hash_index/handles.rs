@@ -44,13 +44,14 @@ impl Names {
     }
 
     /// A block of that first name that the caller accepts, or the new one that
-    /// `local` and `engine` describe; `None` when all numbers are taken.
+    /// `local` and `engine` describe, and whether it is new; `None` when all
+    /// numbers are taken.
     pub(super) fn find_or_insert(
         &mut self,
         nodes: &mut Arena,
         (local, engine): (u64, u64),
         accept: impl Fn(&Arena, NodeId) -> bool,
-    ) -> Option<NodeId> {
+    ) -> Option<(NodeId, bool)> {
         use hashbrown::hash_table::Entry;
         if self.blocks.len() == self.blocks.capacity() {
             self.grow(nodes);
@@ -65,12 +66,12 @@ impl Names {
             .blocks
             .entry(mix(engine), same, |&id| mix(nodes[id].engine))
         {
-            Entry::Occupied(found) => Some(*found.get()),
+            Entry::Occupied(found) => Some((*found.get(), false)),
             Entry::Vacant(place) => {
                 let id = nodes.insert(local, engine)?;
                 place.insert(id);
                 self.repeated += usize::from(repeated);
-                Some(id)
+                Some((id, true))
             }
         }
     }

@@ -25,18 +25,24 @@ impl HashIndex {
         self.tree.nodes[id].is_renamed() && self.workers[slot].special.contains_key(&id)
     }
 
-    /// The block that a worker knows by a name, or a new one of that name;
-    /// `None` when the index is full.
+    /// The block that a worker knows by a name, or a new one of that name that
+    /// it holds from now on; `None` when the index is full.
     pub(super) fn named_or_new(&mut self, slot: usize, local: u64, engine: u64) -> Option<NodeId> {
         let worker = &self.workers[slot];
         if let Some(&id) = worker.names.get(&engine) {
             return Some(id);
         }
-        self.tree.find_or_create(local, engine, |nodes, sets, id| {
+        let found = self.tree.find_or_create(local, engine, |nodes, sets, id| {
             let node = &nodes[id];
             sets.contains(node.set(), slot)
                 && !(node.is_renamed() && worker.special.contains_key(&id))
-        })
+        });
+        let (id, is_new) = found?;
+        if is_new {
+            self.tree.join(id, slot);
+            self.count_handle(slot);
+        }
+        Some(id)
     }
 
     /// Lets a worker hold a block and know it by a name.

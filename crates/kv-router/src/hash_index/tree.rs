@@ -53,14 +53,14 @@ impl Tree {
         self.names.find(&self.nodes, engine, accept)
     }
 
-    /// A block that got that name first and is accepted, or a new one; `None`
-    /// when the tree is full.
+    /// A block that got that name first and is accepted, or a new one, and
+    /// whether it is new; `None` when the tree is full.
     pub(super) fn find_or_create(
         &mut self,
         local: u64,
         engine: u64,
         accept: impl Fn(&Arena, &WorkerSets, NodeId) -> bool,
-    ) -> Option<NodeId> {
+    ) -> Option<(NodeId, bool)> {
         let sets = &self.sets;
         self.names
             .find_or_insert(&mut self.nodes, (local, engine), |nodes, id| {
