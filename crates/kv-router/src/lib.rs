@@ -1,5 +1,5 @@
-//! Request routers: round robin, least loaded, and prefix overlap with load
-//! tracking.
+//! Request routers, from round robin to prefix overlap with load tracking:
+//! [`RouterMode`] has them all by name.
 //!
 //! ```
 //! use kv_router::{KvRouter, RouterConfig, Side};
@@ -12,6 +12,7 @@
 mod config;
 mod hash_index;
 mod load;
+mod mode;
 mod policy;
 mod run_index;
 
@@ -21,5 +22,9 @@ pub use hash_index::{
     HashIndex, IndexError, IndexLock, LocalHash, Matches, Matching, PrefixIndex, WorkerKey,
     sequence_hashes,
 };
-pub use policy::{KvRouter, LeastLoaded, PrefillEstimator, RoundRobin, Side};
+pub use mode::{ParseRouterModeError, RouterMode, RouterSettings};
+pub use policy::{
+    KvRouter, LeastLoaded, PowerOfTwo, PrefillEstimator, PrefixOnly, Random, RoundRobin,
+    SessionAffinity, Side,
+};
 pub use run_index::RunIndex;

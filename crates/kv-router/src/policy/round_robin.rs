@@ -1,7 +1,9 @@
 //! Round robin: workers in turn, whatever their load.
 
-use sim_api::{Dispatch, Router, RouterError, RouterEvent, RouterNeeds, RoutingRequest, WorkerId};
+use sim_api::{Dispatch, Router, RouterError, RouterEvent, RouterNeeds, RoutingRequest};
 use sim_core::SimTime;
+
+use super::roster::Roster;
 
 /// Sends requests to the ready workers in turn, by ascending id.
 ///
@@ -9,8 +11,7 @@ use sim_core::SimTime;
 /// starts over from a wrapped value when workers come or go.
 #[derive(Clone, Debug, Default)]
 pub struct RoundRobin {
-    /// Ready workers, ascending.
-    ready: Vec<WorkerId>,
+    roster: Roster,
     next: usize,
 }
 
@@ -28,14 +29,12 @@ impl Router for RoundRobin {
         request: &RoutingRequest,
         out: &mut Vec<Dispatch>,
     ) -> Result<(), RouterError> {
-        if self.ready.is_empty() {
-            return Err(RouterError::NoWorkers(request.id));
-        }
-        let index = self.next % self.ready.len();
+        let workers = self.roster.candidates(request.id)?;
+        let index = self.next % workers.len();
         self.next = index + 1;
         out.push(Dispatch {
             request: request.id,
-            worker: self.ready[index],
+            worker: workers[index].id,
             overlap: None,
         });
         Ok(())
@@ -47,20 +46,7 @@ impl Router for RoundRobin {
         event: RouterEvent,
         _out: &mut Vec<Dispatch>,
     ) -> Result<(), RouterError> {
-        match event {
-            RouterEvent::WorkerReady(id, _) => match self.ready.binary_search(&id) {
-                Ok(_) => {
-                    return Err(RouterError::Inconsistent(format!(
-                        "worker {} is ready twice",
-                        id.0
-                    )));
-                }
-                Err(place) => self.ready.insert(place, id),
-            },
-            RouterEvent::WorkerDraining(id) => self.ready.retain(|&ready| ready != id),
-            _ => {}
-        }
-        Ok(())
+        self.roster.on(&event)
     }
 
     fn queued(&self) -> usize {
@@ -75,59 +61,18 @@ impl Router for RoundRobin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sim_api::{Prompt, RequestId, Role, SessionId, WorkerProfile};
-
-    const PROFILE: WorkerProfile = WorkerProfile {
-        block_tokens: 64,
-        blocks: 10,
-        max_batched_tokens: None,
-        max_sequences: None,
-        role: Role::Aggregated,
-        gpus: 1,
-        draft_tokens: 0,
-    };
-
-    fn choices(router: &mut RoundRobin, count: u32) -> Vec<u32> {
-        let mut out = Vec::new();
-        for id in 0..count {
-            let request = RoutingRequest {
-                id: RequestId(id),
-                session: SessionId(id),
-                prompt: Prompt::new(1, [].into()),
-                priority: 0,
-            };
-            router.arrive(SimTime::ZERO, &request, &mut out).unwrap();
-        }
-        out.iter().map(|dispatch| dispatch.worker.0).collect()
-    }
-
-    fn ready(router: &mut RoundRobin, id: u32) {
-        let event = RouterEvent::WorkerReady(WorkerId(id), PROFILE);
-        router.on(SimTime::ZERO, event, &mut Vec::new()).unwrap();
-    }
+    use crate::policy::testing::{choices, ready, tell};
+    use sim_api::WorkerId;
 
     #[test]
     fn the_turn_wraps_and_is_kept_when_workers_come_and_go() {
         let mut router = RoundRobin::new();
         for id in [1, 0, 2] {
-            ready(&mut router, id);
+            tell(&mut router, ready(id));
         }
-        assert_eq!(choices(&mut router, 4), [0, 1, 2, 0]);
-        let event = RouterEvent::WorkerDraining(WorkerId(1));
-        router.on(SimTime::ZERO, event, &mut Vec::new()).unwrap();
+        assert_eq!(choices(&mut router, 0..4), [0, 1, 2, 0]);
+        tell(&mut router, RouterEvent::WorkerDraining(WorkerId(1)));
         // The place in the turn is 1: the second of the workers left.
-        assert_eq!(choices(&mut router, 3), [2, 0, 2]);
-    }
-
-    #[test]
-    fn without_workers_there_is_no_choice() {
-        let request = RoutingRequest {
-            id: RequestId(7),
-            session: SessionId(0),
-            prompt: Prompt::new(1, [].into()),
-            priority: 0,
-        };
-        let answer = RoundRobin::new().arrive(SimTime::ZERO, &request, &mut Vec::new());
-        assert_eq!(answer, Err(RouterError::NoWorkers(RequestId(7))));
+        assert_eq!(choices(&mut router, 4..7), [2, 0, 2]);
     }
 }

@@ -4,6 +4,7 @@ mod concurrent;
 mod hash;
 mod index;
 mod naive_index;
+mod policies;
 mod replay;
 
 use kv_router::RouterConfig;
