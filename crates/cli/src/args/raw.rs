@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use kv_router::RouterMode;
 
 use super::perf::PerfCommand;
 use serde::Serialize;
@@ -126,7 +128,7 @@ pub(crate) struct DeploymentArgs {
     #[arg(long, value_name = "N")]
     pub(crate) num_decode_workers: Option<u32>,
     /// How requests find workers [default: round_robin]
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", value_parser = PossibleValuesParser::new(RouterMode::ALL.map(RouterMode::name)))]
     pub(crate) router_mode: Option<String>,
     /// Only `offline`: simulated time, no engines
     #[arg(long, value_name = "MODE", default_value = "offline")]

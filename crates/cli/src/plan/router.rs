@@ -1,10 +1,8 @@
 //! Which router stands in front of a pool.
 
-use std::str::FromStr;
-
 use aic_perf::{AicConfig, AicEngine};
 use anyhow::{Context, Result, bail, ensure};
-use kv_router::{KvRouter, LeastLoaded, PrefillEstimator, RoundRobin, RouterConfig, Side};
+use kv_router::{PrefillEstimator, RouterConfig, RouterMode, RouterSettings, Side};
 use serde_json::Value;
 use sim_api::{Quirks, Router};
 use sim_core::SimDuration;
@@ -14,46 +12,10 @@ use super::timing::version_rule;
 use crate::args::config::read_object;
 use crate::args::raw::{AicArgs, ReplayArgs};
 
-/// A routing policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Mode {
-    /// Workers in turn.
-    #[default]
-    RoundRobin,
-    /// Prefix overlap against load.
-    Kv,
-    /// Fewest requests in flight.
-    LeastLoaded,
-}
-
-impl Mode {
-    fn name(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "round_robin",
-            Self::Kv => "kv_router",
-            Self::LeastLoaded => "least_loaded",
-        }
-    }
-}
-
-impl FromStr for Mode {
-    type Err = anyhow::Error;
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "round_robin" => Ok(Self::RoundRobin),
-            "kv_router" => Ok(Self::Kv),
-            "least_loaded" => Ok(Self::LeastLoaded),
-            other => {
-                bail!("--router-mode {other}: expected round_robin, kv_router or least_loaded")
-            }
-        }
-    }
-}
-
 /// The routers of a run, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct RouterPlan {
-    mode: Mode,
+    mode: RouterMode,
     config: RouterConfig,
     estimator: Option<AicEngine>,
 }
@@ -66,14 +28,14 @@ impl RouterPlan {
         quirks: Quirks,
     ) -> Result<Self> {
         let flags = &args.deployment;
-        let mode: Mode = flags
-            .router_mode
-            .as_deref()
-            .map_or(Ok(Mode::default()), str::parse)?;
+        let mode = match &flags.router_mode {
+            Some(name) => name.parse().context("--router-mode")?,
+            None => RouterMode::default(),
+        };
         let mut fields = Value::Object(serde_json::Map::new());
         if let Some(given) = &flags.router_config {
             ensure!(
-                mode == Mode::Kv,
+                mode == RouterMode::KvRouter,
                 "--router-config configures --router-mode kv_router, the mode is {}",
                 mode.name()
             );
@@ -107,22 +69,21 @@ impl RouterPlan {
 
     /// The router of one pool.
     pub(crate) fn router(&self, side: Side, seed: u64, quirks: Quirks) -> Box<dyn Router> {
-        match self.mode {
-            Mode::RoundRobin => Box::new(RoundRobin::new()),
-            Mode::LeastLoaded => Box::new(LeastLoaded::new()),
-            Mode::Kv => {
-                let estimator = self.estimator.clone().map(|engine| -> PrefillEstimator {
-                    Box::new(move |new, prefix| {
-                        let ms = engine
-                            .prefill_ms(1, new.saturating_add(prefix), prefix)
-                            .ok()?;
-                        SimDuration::try_from_ms(ms).ok()
-                    })
-                });
-                let config = self.config.clone();
-                Box::new(KvRouter::new(config, side, seed, quirks, estimator))
-            }
-        }
+        let estimator = self.estimator.clone().map(|engine| -> PrefillEstimator {
+            Box::new(move |new, prefix| {
+                let ms = engine
+                    .prefill_ms(1, new.saturating_add(prefix), prefix)
+                    .ok()?;
+                SimDuration::try_from_ms(ms).ok()
+            })
+        });
+        let settings = RouterSettings {
+            config: self.config.clone(),
+            seed,
+            quirks,
+            estimator,
+        };
+        self.mode.build(side, settings)
     }
 
     /// In words.
