@@ -128,7 +128,7 @@ impl<L: IndexLock> ConcurrentIndex<L> {
             .write(|index| index.remove(worker, blocks))
     }
 
-    /// See [`HashIndex::clear`].
+    /// See [`HashIndex::clear`]; queries wait for its pass over the shard.
     pub fn clear(&self, worker: WorkerKey) {
         self.shard(worker.id).write(|index| index.clear(worker));
     }

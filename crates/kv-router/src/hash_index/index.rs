@@ -215,7 +215,7 @@ impl HashIndex {
         self.tree.nodes.blocks()
     }
 
-    /// Heap bytes reserved, to within the odd kilobyte.
+    /// Heap bytes reserved, but for a few hundred per worker.
     pub fn heap_bytes(&self) -> usize {
         self.tree.heap_bytes() + self.workers.heap_bytes()
     }

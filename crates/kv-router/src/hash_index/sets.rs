@@ -75,6 +75,19 @@ impl WorkerSets {
         self.entries[set.0 as usize].members
     }
 
+    /// Heap bytes reserved.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let words: usize = self
+            .entries
+            .iter()
+            .map(|entry| entry.words.capacity())
+            .sum();
+        words * size_of::<u64>()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.free.capacity() * size_of::<SetId>()
+            + self.by_content.allocation_size()
+    }
+
     /// Panics unless these are all users of sets with a member.
     #[cfg(test)]
     pub(super) fn audit(&self, users: &[SetId]) {

@@ -245,9 +245,10 @@ impl Tree {
         assert_eq!(&known.collect::<std::collections::BTreeMap<_, _>>(), strays);
     }
 
-    /// Heap bytes reserved, the sets of holders aside.
+    /// Heap bytes reserved.
     pub(super) fn heap_bytes(&self) -> usize {
         self.nodes.heap_bytes()
+            + self.sets.heap_bytes()
             + self.names.heap_bytes()
             + self.branches.heap_bytes()
             + self.extra_links.allocation_size()

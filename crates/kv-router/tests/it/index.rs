@@ -361,6 +361,20 @@ fn blocks_that_nobody_holds_do_not_pile_up() {
 }
 
 #[test]
+fn a_block_costs_at_most_forty_bytes_even_when_tables_have_just_grown() {
+    let mut index = HashIndex::default();
+    // One more than fit into the table of names before it doubles.
+    let last_that_fits = (1 << 17) / 8 * 7;
+    for n in 0..=last_that_fits / 128 {
+        let prompt: Vec<LocalHash> = (0..128).map(|at| LocalHash(n * 128 + at)).collect();
+        let worker = WorkerKey::new(n % 4, 0);
+        index.store(worker, None, &rolling_blocks(&prompt)).unwrap();
+    }
+    let bytes = index.heap_bytes() as f64 / index.size() as f64;
+    assert!((30.0..40.0).contains(&bytes), "{bytes}");
+}
+
+#[test]
 fn errors_say_who_and_what() {
     let mut index = HashIndex::default();
     let worker = WorkerKey::new(4, 2);
