@@ -122,6 +122,7 @@ impl Plan {
         JsonOptions {
             wall_time: (!self.no_wall_clock).then_some(finished.wall_time),
             gpu_hour_price: self.goals.gpu_hour_price,
+            router_mode: Some(self.router_mode().to_owned()),
             run: self.provenance(),
         }
     }

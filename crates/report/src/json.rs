@@ -7,7 +7,7 @@ use sim_api::{CoverageTally, ScalingEvent};
 use sim_core::SimDuration;
 
 use crate::planner::{PlannerSummary, PoolSize, ReplicaPoint};
-use crate::{Distribution, SlaReport, Summary};
+use crate::{Distribution, RouterSummary, SlaReport, Summary};
 
 /// The JSON schema of a report.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
@@ -20,6 +20,9 @@ pub struct JsonOptions {
     pub wall_time: Option<Duration>,
     /// Price of a GPU for an hour; adds the cost.
     pub gpu_hour_price: Option<f64>,
+    /// The name of the routing policy; shown where routers had something to
+    /// decide.
+    pub router_mode: Option<String>,
     /// What the run was: seed, arguments, versions. Shown under `run`, where
     /// the coverage of the step times is added.
     pub run: Map<String, Value>,
@@ -43,6 +46,10 @@ pub fn report_value(summary: &Summary, options: &JsonOptions) -> Value {
     }
     if let Some(planner) = &summary.planner {
         keys.insert("planner".to_owned(), planner_block(planner, summary));
+    }
+    if let Some(router) = &summary.router {
+        let block = router_block(router, options.router_mode.as_deref());
+        keys.insert("router".to_owned(), block);
     }
     let mut run = options.run.clone();
     run.insert("coverage".to_owned(), coverage_shares(&summary.coverage));
@@ -186,6 +193,45 @@ fn planner_block(planner: &PlannerSummary, summary: &Summary) -> Value {
         "scaling_events": events,
         "replicas": replicas,
     })
+}
+
+fn router_block(router: &RouterSummary, mode: Option<&str>) -> Value {
+    let queueing = &router.queueing;
+    let mut block = json!({
+        "dispatched_requests": router.dispatched,
+        "waited_requests": router.waited,
+        "mean_queueing_ms": queueing.mean,
+        "median_queueing_ms": queueing.median,
+        "p99_queueing_ms": queueing.p99,
+        "max_queueing_ms": queueing.max,
+    });
+    if let Some(mode) = mode {
+        block["mode"] = mode.into();
+    }
+    if let Some(hits) = &router.hit_rate {
+        block["believed_hit_rate"] = hits.believed.into();
+        block["best_available_hit_rate"] = hits.best_available.into();
+    }
+    let pools: Map<String, Value> = router
+        .pools()
+        .map(|(name, pool)| {
+            let mut value = json!({
+                "dispatched_requests": pool.dispatched,
+                "workers": pool.workers,
+            });
+            if let Some((max_over_mean, variation)) = pool.mean_spread() {
+                value["imbalance"] = json!({
+                    "windows": pool.spread.len(),
+                    "window_s": pool.window.as_secs(),
+                    "mean_max_over_mean": max_over_mean,
+                    "mean_coefficient_of_variation": variation,
+                });
+            }
+            (name.to_owned(), value)
+        })
+        .collect();
+    block["pools"] = Value::Object(pools);
+    block
 }
 
 fn event(event: &ScalingEvent) -> Value {

@@ -47,6 +47,7 @@ mod html;
 mod json;
 mod jsonl;
 mod planner;
+mod router;
 mod sla;
 mod summary;
 mod table;
@@ -65,6 +66,7 @@ pub use html::{
 pub use json::{JsonOptions, REPORT_SCHEMA, report_json, report_value};
 pub use jsonl::RequestLog;
 pub use planner::{PlannerSummary, PoolSize, ReplicaPoint};
+pub use router::{HitRate, PoolRouting, RouterSummary, SpreadPoint};
 pub use sla::{SlaReport, SlaTargets};
 pub use summary::{PoolUse, Summary};
 pub use table::{scaling_events, table};

@@ -4,7 +4,7 @@ use sim_api::{CoverageTally, Rejection, RequestId};
 use sim_core::{SimDuration, SimTime};
 
 use crate::planner::{PlannerSummary, ReplicaPoint};
-use crate::{Distribution, SlaReport};
+use crate::{Distribution, RouterSummary, SlaReport};
 
 /// How many rejections are kept with their reasons.
 pub(crate) const KEPT_REJECTIONS: usize = 5;
@@ -64,6 +64,9 @@ pub struct Summary {
     pub replicas: Vec<ReplicaPoint>,
     /// When the run ended: its last event.
     pub end: SimTime,
+    /// What the routers did, where they had something to decide: more than one
+    /// worker, an index or a queue.
+    pub router: Option<RouterSummary>,
     /// What the planner did, if there was one.
     pub planner: Option<PlannerSummary>,
     /// Busy time by what its step times rest on.

@@ -157,6 +157,11 @@ impl Plan {
         factory.with(self.implementation)
     }
 
+    /// The routing policy's name.
+    pub(crate) fn router_mode(&self) -> &'static str {
+        self.routers.describe()
+    }
+
     /// The router in front of the prefill pool, if there is one.
     pub(crate) fn prefill_router(&self) -> Option<Box<dyn Router>> {
         let pool = self.deployment.prefill.as_ref();

@@ -1,8 +1,8 @@
 //! The observer behind every report.
 
 use sim_api::{
-    Admitted, Arrival, Observer, Pool, Preempted, Quirk, Quirks, Rejection, RequestId, RunEnd,
-    ScalingEvent, Stamp, TickRecord, TokenGaps, WorkerChange, WorkerProfile, WorkerRef,
+    Admitted, Arrival, Dispatch, Observer, Pool, Preempted, Quirk, Quirks, Rejection, RequestId,
+    RunEnd, ScalingEvent, Stamp, TickRecord, TokenGaps, WorkerChange, WorkerProfile, WorkerRef,
 };
 use sim_core::SimTime;
 
@@ -10,6 +10,7 @@ use super::gaps::{GapCounter, LENGTH_LIMIT};
 use super::samples::{EXACT_LIMIT, Samples};
 use super::{FleetTime, Window};
 use crate::planner::{PlannerHistory, ReplicaHistory};
+use crate::router::RouterStats;
 use crate::sla::Latency;
 use crate::summary::KEPT_REJECTIONS;
 use crate::{SlaReport, SlaTargets, Summary};
@@ -34,6 +35,8 @@ struct Flight {
     output_tokens: u32,
     prefill: Reuse,
     decode: Reuse,
+    /// Where a router sent it, while it is there.
+    on: Option<WorkerRef>,
 }
 
 /// Prompt tokens found in the cache of one pool.
@@ -57,8 +60,8 @@ impl Reuse {
 /// Collects the metrics of a run as it goes.
 ///
 /// Memory is a few words a request and metric (8 bytes a sample up to four
-/// million samples a metric, then a histogram), about 60 bytes a request in
-/// flight, and one counter per different gap between tokens.
+/// million samples a metric, then a histogram), about 70 bytes a request in
+/// flight, one counter per different gap between tokens, and 8 kB a worker.
 #[derive(Clone, Debug)]
 pub struct Collector {
     options: CollectorOptions,
@@ -73,6 +76,7 @@ pub struct Collector {
     sla: SlaReport,
     fleet: FleetTime,
     replicas: ReplicaHistory,
+    routers: RouterStats,
     planner: PlannerHistory,
     end: SimTime,
 }
@@ -96,6 +100,7 @@ impl Collector {
             },
             fleet: FleetTime::default(),
             replicas: ReplicaHistory::default(),
+            routers: RouterStats::default(),
             planner: PlannerHistory::default(),
             end: SimTime::ZERO,
         }
@@ -133,6 +138,7 @@ impl Collector {
             sla: (!self.options.sla.is_empty()).then_some(sla),
             planner: self.planner.summary(gpu_hours, charged.is_some()),
             replicas: self.replicas.points(),
+            router: self.routers.summary(),
             end: self.end,
             ..self.totals
         }
@@ -171,6 +177,7 @@ impl Collector {
 impl Observer for Collector {
     fn pool(&mut self, pool: Pool, profile: &WorkerProfile) {
         self.fleet.pool(pool, profile);
+        self.routers.pool(pool);
     }
 
     fn arrived(&mut self, arrival: &Arrival) {
@@ -183,15 +190,35 @@ impl Observer for Collector {
             output_tokens: arrival.output_tokens,
             prefill: Reuse::default(),
             decode: Reuse::default(),
+            on: None,
         };
         self.flights.insert(arrival.id, flight);
     }
 
-    fn rejected(&mut self, _at: SimTime, request: RequestId, why: Rejection) {
-        self.flights.remove(request);
+    fn rejected(&mut self, at: SimTime, request: RequestId, why: Rejection) {
+        let flight = self.flights.remove(request);
+        if let Some(worker) = flight.and_then(|flight| flight.on) {
+            self.routers.left(at, worker);
+        }
         self.totals.rejected += 1;
         if self.totals.first_rejections.len() < KEPT_REJECTIONS {
             self.totals.first_rejections.push((request, why));
+        }
+    }
+
+    fn dispatched(&mut self, at: SimTime, pool: Pool, dispatch: &Dispatch) {
+        if let Some(flight) = self.flights.get_mut(dispatch.request) {
+            let id = dispatch.worker;
+            flight.on = Some(WorkerRef { pool, id });
+            self.routers.dispatched(at, pool, dispatch, flight.arrived);
+        }
+    }
+
+    fn prefilled(&mut self, worker: WorkerRef, stamp: Stamp, request: RequestId) {
+        if let Some(flight) = self.flights.get_mut(request)
+            && flight.on.take().is_some()
+        {
+            self.routers.left(stamp.at, worker);
         }
     }
 
@@ -221,8 +248,11 @@ impl Observer for Collector {
         }
     }
 
-    fn completed(&mut self, _worker: WorkerRef, stamp: Stamp, request: RequestId) {
+    fn completed(&mut self, worker: WorkerRef, stamp: Stamp, request: RequestId) {
         if let Some(flight) = self.flights.remove(request) {
+            if flight.on.is_some() {
+                self.routers.left(stamp.at, worker);
+            }
             self.complete(&flight, stamp.at);
         }
     }
@@ -234,6 +264,7 @@ impl Observer for Collector {
     fn worker(&mut self, at: SimTime, worker: WorkerRef, change: WorkerChange) {
         self.fleet.change(at, worker, change);
         self.replicas.add(at, worker, change);
+        self.routers.worker(at, worker, change);
     }
 
     fn tick(&mut self, record: &TickRecord) {
@@ -246,6 +277,9 @@ impl Observer for Collector {
 
     fn finished(&mut self, end: &RunEnd) {
         self.end = end.at;
+        for worker in self.flights.iter().filter_map(|flight| flight.on) {
+            self.routers.left(end.at, worker);
+        }
         self.totals.unfinished = end.unfinished;
         self.totals.coverage = end.coverage;
     }

@@ -10,4 +10,5 @@ mod window;
 
 pub use collector::{Collector, CollectorOptions};
 pub(crate) use fleet_time::FleetTime;
+pub(crate) use samples::{EXACT_LIMIT, Samples};
 pub(crate) use window::Window;

@@ -67,6 +67,8 @@ pub(crate) struct Samples<T> {
     beyond: Option<Beyond>,
     limit: usize,
     count: u64,
+    /// Values of 0 that were only counted.
+    zeros: u64,
     /// Whole values: exact. Fractions: to 2^-20 ns a value.
     sum: u128,
 }
@@ -93,6 +95,7 @@ impl<T: Span> Samples<T> {
             beyond: None,
             limit,
             count: 0,
+            zeros: 0,
             sum: 0,
         }
     }
@@ -105,6 +108,12 @@ impl<T: Span> Samples<T> {
             None if self.kept.len() < self.limit => self.kept.push(value),
             None => self.go_beyond(value),
         }
+    }
+
+    /// Adds a 0 without keeping it: for metrics that are mostly 0.
+    pub(crate) fn add_zero(&mut self) {
+        self.count += 1;
+        self.zeros += 1;
     }
 
     fn go_beyond(&mut self, value: T) {
@@ -131,17 +140,19 @@ impl<T: Span> Samples<T> {
             return Distribution::default();
         }
         let mean_ns = self.sum as f64 / f64::from(1_u32 << FRACTION_BITS) / self.count as f64;
+        let zeros = (self.zeros > 0).then_some((0.0, self.zeros)).into_iter();
         match &self.beyond {
             None => {
                 self.kept.sort_unstable_by(T::order);
                 let values = self.kept.iter().map(|value| (value.as_ns() / 1e6, 1));
-                Distribution::of(values, mean_ns / 1e6)
+                Distribution::of(zeros.chain(values), mean_ns / 1e6)
             }
             Some(beyond) => {
                 let pairs = beyond.histogram.pairs();
                 let values = pairs.iter().map(|&(ns, count)| (ns as f64 / 1e6, count));
-                let (min, max) = (beyond.min / 1e6, beyond.max / 1e6);
-                Distribution::of(values, mean_ns / 1e6).within(min, max)
+                let least = if self.zeros > 0 { 0.0 } else { beyond.min };
+                let (min, max) = (least / 1e6, beyond.max / 1e6);
+                Distribution::of(zeros.chain(values), mean_ns / 1e6).within(min, max)
             }
         }
     }
@@ -183,6 +194,21 @@ mod tests {
         let distribution = samples.distribution();
         assert!((distribution.mean - 0.5).abs() < 1e-12);
         assert!((distribution.min - 1.0 / 3.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn counted_zeros_weigh_as_much_as_kept_ones() {
+        for limit in [2, 100] {
+            let (mut kept, mut counted) = (Samples::new(limit), Samples::new(limit));
+            for value in [0, 5_000_000, 0, 7_000_000, 0, 0, 1_000_000_u64] {
+                kept.add(value);
+                match value {
+                    0 => counted.add_zero(),
+                    value => counted.add(value),
+                }
+            }
+            assert_eq!(kept.distribution(), counted.distribution());
+        }
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl<T> Window<T> {
         self.slots.get_mut(index as usize)?.as_mut()
     }
 
+    /// What is held, by ascending request.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
     pub(crate) fn remove(&mut self, id: RequestId) -> Option<T> {
         let index = id.0.checked_sub(self.first)?;
         let value = self.slots.get_mut(index as usize)?.take()?;

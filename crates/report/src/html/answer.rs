@@ -5,7 +5,7 @@ use sim_core::SimDuration;
 use super::escape::html;
 use crate::json::shares;
 use crate::table::number;
-use crate::{Distribution, SlaReport, Summary};
+use crate::{Distribution, RouterSummary, SlaReport, Summary};
 
 /// Attainment from which on a run is shown as good.
 const GOOD: f64 = 0.99;
@@ -138,6 +138,7 @@ pub(crate) fn tiles(summary: &Summary, gpu_hour_price: Option<f64>) -> Vec<Tile>
         },
     ];
     tiles.extend(summary.sla.as_ref().map(|sla| goodput(summary, sla)));
+    tiles.extend(summary.router.as_ref().and_then(routing));
     tiles.extend(coverage(summary));
     tiles
 }
@@ -194,6 +195,59 @@ fn goodput(summary: &Summary, sla: &SlaReport) -> Tile {
             number(summary.per_second(summary.completed))
         ),
     }
+}
+
+/// What the router knew, kept waiting and evened out; nothing if there is no such figure.
+fn routing(router: &RouterSummary) -> Option<Tile> {
+    let mut details = Vec::new();
+    if router.waited > 0 {
+        let (waited, mean) = (count(router.waited), latency_text(router.queueing.mean));
+        details.push(format!(
+            "{waited} requests waited in the router, mean of all {mean}"
+        ));
+    }
+    let (name, figure) = match router.hit_rate {
+        Some(hits) => {
+            let best = per_cent(hits.best_available);
+            details.insert(0, format!("of prompt blocks, best worker {best}"));
+            for (pool, spread) in imbalances(router) {
+                details.push(format!("busiest{pool} worker {spread} times the mean"));
+            }
+            ("Prefix hits of the router", per_cent(hits.believed))
+        }
+        None => {
+            let mut pools = imbalances(router);
+            let (pool, spread) = pools.next()?;
+            details.insert(
+                0,
+                format!("times the mean load of the{pool} workers, over time"),
+            );
+            for (pool, spread) in pools {
+                details.push(format!("{spread} times of the{pool} workers"));
+            }
+            ("Busiest worker", spread)
+        }
+    };
+    Some(Tile {
+        name,
+        figure,
+        detail: details.join("; "),
+    })
+}
+
+/// For each pool that has it: " prefill" or " decode", or nothing for the only
+/// pool, and greatest load over mean load.
+fn imbalances(router: &RouterSummary) -> impl Iterator<Item = (String, String)> {
+    let named = router.prefill.is_some();
+    router.pools().filter_map(move |(name, pool)| {
+        let (max_over_mean, _) = pool.mean_spread()?;
+        let name = if named {
+            format!(" {name}")
+        } else {
+            String::new()
+        };
+        Some((name, figure(max_over_mean)))
+    })
 }
 
 /// What step times rest on; nothing for an idle run.

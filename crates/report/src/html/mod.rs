@@ -8,6 +8,7 @@ mod engine_load;
 mod escape;
 mod page;
 mod planner_charts;
+mod router_charts;
 mod run_charts;
 mod sections;
 mod shell;

@@ -9,6 +9,7 @@ use super::chart::Chart;
 use super::chart_json::SharedTimes;
 use super::escape::html;
 use super::planner_charts::{planner_charts, replica_transitions, tick_times};
+use super::router_charts::router_charts;
 use super::run_charts::{bin_times, run_charts};
 use super::sections::{configuration, events, metrics_table, rejections};
 use super::shell::{document, section};
@@ -40,6 +41,7 @@ pub struct HtmlOptions {
 /// ```
 pub fn html_report(summary: &Summary, timeline: &Timeline, options: &HtmlOptions) -> String {
     let run = run_charts(summary, timeline);
+    let router = router_charts(summary, timeline);
     let planner = planner_charts(summary, timeline);
     let times = SharedTimes {
         bins: bin_times(timeline),
@@ -53,13 +55,15 @@ pub fn html_report(summary: &Summary, timeline: &Timeline, options: &HtmlOptions
     };
     let mut content = header(summary, timeline, options, title);
     content.push_str("<main>\n");
-    section(&mut content, "The run over time", &run, 0);
-    section(
-        &mut content,
-        "What the planner saw and decided",
-        &planner,
-        run.len(),
-    );
+    let mut first = 0;
+    for (title, charts) in [
+        ("The run over time", &run),
+        ("How requests were routed", &router),
+        ("What the planner saw and decided", &planner),
+    ] {
+        section(&mut content, title, charts, first);
+        first += charts.len();
+    }
     content.push_str("<h2>All figures</h2>\n");
     content.push_str(&metrics_table(summary));
     content.push_str(&rejections(summary));
@@ -69,7 +73,7 @@ pub fn html_report(summary: &Summary, timeline: &Timeline, options: &HtmlOptions
         &options.configuration,
     ));
     content.push_str("</main>\n");
-    let charts: Vec<Chart> = run.into_iter().chain(planner).collect();
+    let charts: Vec<Chart> = run.into_iter().chain(router).chain(planner).collect();
     document(
         &format!("{title} · dynosim report"),
         &content,

@@ -1,16 +1,17 @@
 //! Equal stretches of simulated time that widen as a run goes on.
 
 use sim_api::Pool;
-use sim_core::SimTime;
+use sim_core::{SimDuration, SimTime};
 
 use super::Sketch;
+use crate::router::HitSums;
 
 /// The most bins there are; when a run outgrows them, neighbours are joined.
 pub(crate) const MOST_BINS: usize = 256;
 /// Width of a bin of a short run: 1/16 s. Doubled until the run fits.
 const FIRST_WIDTH_NS: u64 = 62_500_000;
 
-/// What happened in a stretch of time. All sums, so bins can be joined.
+/// What happened in a stretch of time: sums and maxima, so bins can be joined.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bin {
     pub(crate) arrivals: u64,
@@ -30,8 +31,36 @@ pub(crate) struct Bin {
     pub(crate) ttft: Sketch,
     /// Of the tokens that came here.
     pub(crate) itl: Sketch,
+    pub(crate) routed: Routed,
     prefill: PoolLoad,
     decode: PoolLoad,
+}
+
+/// What the first router of the deployment did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Routed {
+    /// Of the requests that arrived here: those that were dispatched, their
+    /// time in the queue, and the longest of it.
+    pub(crate) dispatched: u64,
+    pub(crate) queued_ns: u128,
+    pub(crate) longest_ns: u64,
+    /// Of the dispatches here.
+    pub(crate) hits: HitSums,
+}
+
+impl Routed {
+    pub(crate) fn wait(&mut self, waited: SimDuration) {
+        self.dispatched += 1;
+        self.queued_ns += u128::from(waited.as_ns());
+        self.longest_ns = self.longest_ns.max(waited.as_ns());
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.dispatched += other.dispatched;
+        self.queued_ns += other.queued_ns;
+        self.longest_ns = self.longest_ns.max(other.longest_ns);
+        self.hits.merge(&other.hits);
+    }
 }
 
 /// Sums over load samples.
@@ -89,6 +118,7 @@ impl Bin {
         self.met_e2e += other.met_e2e;
         self.ttft.merge(&other.ttft);
         self.itl.merge(&other.itl);
+        self.routed.merge(&other.routed);
         self.prefill.merge(&other.prefill);
         self.decode.merge(&other.decode);
     }

@@ -1,8 +1,8 @@
 //! The observer behind the charts.
 
 use sim_api::{
-    Admitted, Arrival, Observer, PassDurations, Pool, Preempted, Rejection, RequestId, RunEnd,
-    Stamp, TickRecord, TokenGaps, WorkerId, WorkerLoad, WorkerProfile, WorkerRef,
+    Admitted, Arrival, Dispatch, Observer, PassDurations, Pool, Preempted, Rejection, RequestId,
+    RunEnd, Stamp, TickRecord, TokenGaps, WorkerId, WorkerLoad, WorkerProfile, WorkerRef,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -129,6 +129,24 @@ impl Observer for Timeline {
     fn rejected(&mut self, at: SimTime, request: RequestId, _why: Rejection) {
         self.flights.remove(request);
         self.bins.at(at).rejections += 1;
+    }
+
+    fn dispatched(&mut self, at: SimTime, pool: Pool, dispatch: &Dispatch) {
+        let first = if self.kv_capacity[index(Pool::Prefill)].is_some() {
+            Pool::Prefill
+        } else {
+            Pool::Decode
+        };
+        if pool != first {
+            return;
+        }
+        if let Some(flight) = self.flights.get_mut(dispatch.request) {
+            let waited = at.saturating_since(flight.arrived);
+            self.bins.at(flight.arrived).routed.wait(waited);
+        }
+        if let Some(overlap) = dispatch.overlap {
+            self.bins.at(at).routed.hits.add(overlap);
+        }
     }
 
     fn admitted(&mut self, worker: WorkerRef, admitted: Admitted) {

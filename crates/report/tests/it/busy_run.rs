@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use report::{Collector, CollectorOptions, FanOut, SlaTargets, Summary, Timeline};
 use sim_api::{
-    Admitted, CoverageTally, EngineLoadRecord, Observer, PassDurations, Pool, Preempted, Rejection,
-    RequestId, RunEnd, ScalingEvent, Targets, TickRecord, TokenGaps, WorkerChange, WorkerId,
-    WorkerLoad, WorkerRef,
+    Admitted, CoverageTally, Dispatch, EngineLoadRecord, Observer, Overlap, PassDurations, Pool,
+    Preempted, Rejection, RequestId, RunEnd, ScalingEvent, Targets, TickRecord, TokenGaps,
+    WorkerChange, WorkerId, WorkerLoad, WorkerRef,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -106,11 +106,31 @@ fn request(id: u32, arrives: u64, load: f64, disaggregated: bool, all: &mut dyn 
     } else {
         &[Pool::Decode]
     };
+    let decode = WorkerId((id / 3) % 2);
     for &pool in pools {
         let worker = WorkerRef {
             pool,
-            id: WorkerId(0),
+            id: match pool {
+                Pool::Prefill => WorkerId(0),
+                Pool::Decode => decode,
+            },
         };
+        // One in five waits for half of the time to its admission.
+        let waits = if id.is_multiple_of(5) { jitter / 4 } else { 0 };
+        let handed_over = match pool {
+            Pool::Decode if disaggregated => jitter,
+            _ => 0,
+        };
+        let sent = Dispatch {
+            request,
+            worker: worker.id,
+            overlap: (pool == pools[0]).then_some(Overlap {
+                blocks: id % 7,
+                best_blocks: 7,
+                isl_blocks: 20,
+            }),
+        };
+        all.dispatched(SimTime::from_ns(arrives + waits + handed_over), pool, &sent);
         let admitted = Admitted {
             request,
             at: SimTime::from_ns(arrives + jitter / 2),
@@ -118,10 +138,13 @@ fn request(id: u32, arrives: u64, load: f64, disaggregated: bool, all: &mut dyn 
             again: false,
         };
         all.admitted(worker, admitted);
+        if pool == Pool::Prefill {
+            all.prefilled(worker, stamp(arrives + jitter), request);
+        }
     }
     let worker = WorkerRef {
         pool: Pool::Decode,
-        id: WorkerId(id % 2),
+        id: decode,
     };
     let overload = (load - 0.75).max(0.0) * 2e10;
     let first = arrives + jitter + 200_000_000 + overload as u64;

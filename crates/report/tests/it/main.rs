@@ -6,6 +6,7 @@ mod html;
 mod jsonl;
 mod naive;
 mod other_pages;
+mod routing;
 mod schema;
 mod stream;
 mod sweep_page;

@@ -3,10 +3,13 @@
 use report::{Collector, Summary};
 use report::{CollectorOptions, JsonOptions, REPORT_SCHEMA, SlaTargets, report_json};
 use serde_json::{Value, json};
-use sim_api::{Compat, Observer, ScalingEvent, TickRecord, WorkerChange};
+use sim_api::{
+    Compat, Dispatch, Observer, Overlap, Pool, RequestId, ScalingEvent, TickRecord, WorkerChange,
+    WorkerId, WorkerProfile, WorkerRef,
+};
 use sim_core::{SimDuration, SimTime};
 
-use crate::stream::{Request, WORKER, tell};
+use crate::stream::{Request, WORKER, arrival, profile, tell};
 
 /// Checks `value` against the parts of JSON schema that ours uses.
 fn check(schema: &Value, value: &Value, root: &Value, path: &str) {
@@ -93,6 +96,34 @@ fn record(gpu_hours: f64) -> TickRecord {
     }
 }
 
+/// Two prefill workers; a request that waits, and goes to one of them.
+fn route(collector: &mut Collector) {
+    // Without GPUs, so that the decode pool alone is charged.
+    let profile = WorkerProfile {
+        gpus: 0,
+        ..profile()
+    };
+    collector.pool(Pool::Prefill, &profile);
+    let worker = |id| WorkerRef {
+        pool: Pool::Prefill,
+        id: WorkerId(id),
+    };
+    for id in 0..2 {
+        collector.worker(SimTime::ZERO, worker(id), WorkerChange::Ready);
+    }
+    collector.arrived(&arrival(1, 1, 10, 1));
+    let sent = Dispatch {
+        request: RequestId(1),
+        worker: WorkerId(1),
+        overlap: Some(Overlap {
+            blocks: 1,
+            best_blocks: 2,
+            isl_blocks: 4,
+        }),
+    };
+    collector.dispatched(SimTime::from_ns(3_000_001), Pool::Prefill, &sent);
+}
+
 fn planner_run(compat: Compat) -> Summary {
     let mut collector = Collector::new(CollectorOptions {
         quirks: compat.quirks(),
@@ -118,6 +149,7 @@ fn planner_run(compat: Compat) -> Summary {
         tokens: vec![5, 9, 3_600_000_000_000],
     };
     tell(&[request], &mut collector);
+    route(&mut collector);
     collector.worker(SimTime::from_ns(12), WORKER, WorkerChange::Draining);
     collector.summary()
 }
@@ -128,6 +160,7 @@ fn reports_agree_with_the_schema() {
     let rich = JsonOptions {
         wall_time: Some(std::time::Duration::from_secs(1)),
         gpu_hour_price: Some(2.5),
+        router_mode: Some("prefix_only".to_owned()),
         run: json!({"seed": 1}).as_object().unwrap().clone(),
     };
     for (summary, options) in [
@@ -148,11 +181,23 @@ fn every_property_of_the_schema_is_written_by_some_report() {
     let options = JsonOptions {
         wall_time: Some(std::time::Duration::from_secs(1)),
         gpu_hour_price: Some(2.5),
+        router_mode: Some("random".to_owned()),
         ..JsonOptions::default()
     };
     let report = report::report_value(&planner_run(Compat::Default), &options);
-    for key in schema["properties"].as_object().unwrap().keys() {
-        assert!(report.get(key).is_some(), "{key}");
+    for (within, schema) in [
+        ("", &schema),
+        ("/router", &schema["$defs"]["router"]),
+        ("/router/pools/prefill", &schema["$defs"]["routed_pool"]),
+        (
+            "/router/pools/prefill/imbalance",
+            &schema["$defs"]["imbalance"],
+        ),
+    ] {
+        let value = report.pointer(within).unwrap();
+        for key in schema["properties"].as_object().unwrap().keys() {
+            assert!(value.get(key).is_some(), "{within}/{key}");
+        }
     }
 }
 
