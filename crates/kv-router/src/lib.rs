@@ -19,8 +19,8 @@ mod run_index;
 pub use config::{QueuePolicy, RouterConfig, RouterConfigError};
 pub use hash_index::{
     ApproximateIndex, Block, BlockEvent, BlockHasher, ConcurrentIndex, EarlyExit, EngineHash,
-    HashIndex, IndexError, IndexLock, LocalHash, Matches, Matching, PrefixIndex, WorkerKey,
-    sequence_hashes,
+    HashIndex, IndexError, IndexLock, LocalHash, Matches, Matching, PrefixIndex, Tier, TierDepths,
+    TieredIndex, WorkerKey, sequence_hashes,
 };
 pub use mode::{ParseRouterModeError, RouterMode, RouterSettings};
 pub use policy::{

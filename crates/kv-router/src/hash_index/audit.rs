@@ -29,11 +29,13 @@ fn audit(index: &HashIndex) {
             assert!(index.tree.nodes.is_used(id));
             *names.entry(id).or_insert(0) += 1;
         }
-        for (&id, &count) in &worker.special {
+        for (&id, own) in &worker.special {
             assert!(index.tree.nodes[id].is_renamed());
-            assert_eq!(names.remove(&id).unwrap_or(0), count);
+            assert_eq!(names.remove(&id).unwrap_or(0), own.count);
+            let name = own.any();
+            assert!(name.is_none_or(|name| worker.names.get(&name) == Some(&id)));
             if !index.tree.holds(id, slot) {
-                assert!(count > 0);
+                assert!(own.count > 0);
                 *strays.entry(id).or_insert(0) += 1;
             }
         }

@@ -145,8 +145,61 @@ pub(super) struct Worker {
     pub(super) handles: usize,
     /// Its names of blocks that it does not hold plainly.
     pub(super) names: HashMap<u64, NodeId, FxBuildHasher>,
-    /// Blocks that it holds, or has names for, but not plainly: how many names.
-    pub(super) special: HashMap<NodeId, u32, FxBuildHasher>,
+    /// Blocks that it holds, or has names for, but not plainly.
+    pub(super) special: HashMap<NodeId, OwnNames, FxBuildHasher>,
+}
+
+/// A worker's own names of one block.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OwnNames {
+    /// How many.
+    pub(super) count: u32,
+    /// One of them, if there are any, in two halves for the sake of four bytes.
+    some: [u32; 2],
+}
+
+impl OwnNames {
+    fn set(&mut self, name: u64) {
+        self.some = [(name >> 32) as u32, name as u32];
+    }
+
+    /// One of them, if there are any.
+    pub(super) fn any(self) -> Option<u64> {
+        let [high, low] = self.some;
+        (self.count > 0).then_some(u64::from(high) << 32 | u64::from(low))
+    }
+}
+
+impl Worker {
+    /// Makes a block special that has no names of this worker yet.
+    pub(super) fn add_special(&mut self, id: NodeId) {
+        self.special.insert(id, OwnNames::default());
+    }
+
+    /// Gives a special block a name that the worker does not use.
+    pub(super) fn add_name(&mut self, id: NodeId, name: u64) {
+        self.names.insert(name, id);
+        let own = self.special.entry(id).or_default();
+        own.count += 1;
+        own.set(name);
+    }
+
+    /// Takes a name of a special block away; returns how many are left.
+    pub(super) fn take_name(&mut self, id: NodeId, name: u64) -> u32 {
+        self.names.remove(&name);
+        let Some(own) = self.special.get_mut(&id) else {
+            return 0;
+        };
+        own.count -= 1;
+        if own.any() == Some(name) {
+            // Two names of one worker for one block are rare enough for a search.
+            let others = self.names.iter().filter(|&(_, &named)| named == id);
+            if let Some(other) = others.map(|(&other, _)| other).min() {
+                own.set(other);
+            }
+        }
+        own.count
+    }
 }
 
 /// All known ranks, by slots that are small numbers.

@@ -7,6 +7,7 @@
 //! of its names.
 
 use super::arena::NodeId;
+use super::block_hash::EngineHash;
 use super::index::HashIndex;
 
 impl HashIndex {
@@ -19,6 +20,13 @@ impl HashIndex {
         self.tree.find(engine, |id| {
             self.tree.holds(id, slot) && !self.is_special(slot, id)
         })
+    }
+
+    /// A name by which a worker knows a block that it holds.
+    pub(super) fn name_of(&self, slot: usize, id: NodeId) -> EngineHash {
+        let own = self.workers[slot].special.get(&id);
+        let name = own.and_then(|own| own.any());
+        EngineHash(name.unwrap_or(self.tree.nodes[id].engine))
     }
 
     fn is_special(&self, slot: usize, id: NodeId) -> bool {
@@ -91,9 +99,7 @@ impl HashIndex {
             Some(other) => self.lose_name(slot, engine, other),
             None => self.count_handle(slot),
         }
-        let worker = &mut self.workers[slot];
-        worker.names.insert(engine, id);
-        *worker.special.entry(id).or_insert(0) += 1;
+        self.workers[slot].add_name(id, engine);
     }
 
     /// Writes down what was understood so far: that a holder knows a block by
@@ -104,9 +110,9 @@ impl HashIndex {
         node.mark_renamed();
         let engine = node.engine;
         let worker = &mut self.workers[slot];
-        worker.special.insert(id, u32::from(plainly));
+        worker.add_special(id);
         if plainly {
-            worker.names.insert(engine, id);
+            worker.add_name(id, engine);
         }
     }
 
@@ -116,22 +122,11 @@ impl HashIndex {
             self.make_special(slot, id);
         }
         let holds = self.tree.holds(id, slot);
-        if self.take_name(slot, engine, id) == 0 && !holds {
+        if self.workers[slot].take_name(id, engine) == 0 && !holds {
             self.workers[slot].special.remove(&id);
             self.tree.remove_stray(id);
             self.tree.free_if_dead(id);
         }
-    }
-
-    /// Takes one name of a special block away; returns how many are left.
-    fn take_name(&mut self, slot: usize, engine: u64, id: NodeId) -> u32 {
-        let worker = &mut self.workers[slot];
-        worker.names.remove(&engine);
-        let Some(left) = worker.special.get_mut(&id) else {
-            return 0;
-        };
-        *left -= 1;
-        *left
     }
 
     /// A worker no longer has a name nor the block behind it; false if it has
@@ -142,7 +137,7 @@ impl HashIndex {
         };
         let holds = self.tree.holds(id, slot);
         if self.is_special(slot, id) {
-            let left = self.take_name(slot, engine, id);
+            let left = self.workers[slot].take_name(id, engine);
             if left == 0 {
                 self.workers[slot].special.remove(&id);
             }

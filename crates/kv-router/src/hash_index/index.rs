@@ -24,11 +24,16 @@ pub enum Matching {
 ///
 /// Fed by the engines' events, asked at every request. A block costs 30 to 36
 /// bytes however many workers share it, as long as they agree on its name; each
-/// worker with a name of its own for a shared block adds about 40.
+/// worker with a name of its own for a shared block adds about 50.
 ///
 /// Engines that evict the ends of prefixes first (all that keep a prefix tree
 /// do) are answered exactly. When a block in the middle goes and nobody else
 /// holds it, what follows is out of reach until it is announced again.
+///
+/// With [`Matching::ReferenceShortcuts`] answers are the reference's but for
+/// two corners where it is left with wrong credits: a block stored after itself
+/// is refused without leaving a loop, and a worker that has lost all its names
+/// (after using one name for several blocks) holds nothing.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -199,6 +204,10 @@ impl HashIndex {
     /// Known ranks, in order, and how many blocks each holds.
     pub fn sizes(&self) -> impl Iterator<Item = (WorkerKey, usize)> + '_ {
         self.workers.sizes()
+    }
+
+    pub(super) fn key_of(&self, slot: usize) -> WorkerKey {
+        self.workers[slot].key
     }
 
     /// Ids of the known workers, in order.

@@ -15,8 +15,10 @@ mod expiry;
 mod handles;
 mod holdings;
 mod index;
+mod lower_tier;
 mod query;
 mod sets;
+mod tiered;
 mod tree;
 mod walk;
 
@@ -27,3 +29,4 @@ pub use events::BlockEvent;
 pub use expiry::ApproximateIndex;
 pub use index::{HashIndex, Matching};
 pub use query::{EarlyExit, Matches, PrefixIndex};
+pub use tiered::{Tier, TierDepths, TieredIndex};

@@ -45,6 +45,19 @@ impl HashIndex {
         early_exit: EarlyExit,
         matches: &mut Matches,
     ) {
+        self.walk(prompt, early_exit, |slot, depth, _| {
+            matches.push(self.workers[slot].key, depth);
+        });
+    }
+
+    /// Tells of each worker with a match, by slot, how deep it is and at which
+    /// block it ends.
+    pub(super) fn walk(
+        &self,
+        prompt: &[LocalHash],
+        early_exit: EarlyExit,
+        mut reached: impl FnMut(usize, u32, NodeId),
+    ) {
         let Some((first, rest)) = prompt.split_first() else {
             return;
         };
@@ -76,12 +89,12 @@ impl HashIndex {
                     && self.tree.sets.members(set) == active.count;
                 if !taken_for_same {
                     let words = self.tree.sets.words(set);
-                    active.keep(words, |slot| matches.push(self.workers[slot].key, depth));
+                    active.keep(words, |slot| reached(slot, depth, at));
                 }
             }
             at = next;
             depth += 1;
         }
-        active.keep(&[], |slot| matches.push(self.workers[slot].key, depth));
+        active.keep(&[], |slot| reached(slot, depth, at));
     }
 }
