@@ -10,5 +10,6 @@ mod invariants;
 mod oracle;
 mod pages;
 mod perf;
+mod routers;
 mod scaling;
 mod sweep;
