@@ -1,5 +1,5 @@
-//! The gateway's prefix index: blocks a second that are stored, found and
-//! removed, alone and on two threads.
+//! The gateway's prefix index: tokens a second that are hashed, blocks a second
+//! that are stored, found and removed, alone and on two threads.
 //!
 //! On the prompts of the conversation trace in blocks of 64 tokens where it is
 //! at hand, else on synthetic ones of the same shape: all begin alike, one in
@@ -12,8 +12,8 @@ use criterion::{
     BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
 };
 use kv_router::{
-    Block, ConcurrentIndex, EarlyExit, EngineHash, HashIndex, LocalHash, Matches, PrefixIndex,
-    WorkerKey, sequence_hashes,
+    Block, BlockHasher, ConcurrentIndex, EarlyExit, EngineHash, HashIndex, LocalHash, Matches,
+    PrefixIndex, WorkerKey, sequence_hashes,
 };
 
 const TRACE: &str = concat!(
@@ -211,6 +211,22 @@ fn query_on(
     });
 }
 
+fn hashes(criterion: &mut Criterion) {
+    let tokens: Vec<u32> = (0..12_035).map(|n| content(n).0 as u32).collect();
+    let hasher = BlockHasher::new(NonZeroUsize::new(BLOCK_TOKENS as usize).expect("not 0"));
+    let mut group = criterion.benchmark_group("hashes of a prompt's tokens");
+    group.throughput(Throughput::Elements(tokens.len() as u64));
+    let mut local = Vec::new();
+    group.bench_function("local", |bencher| {
+        bencher.iter(|| hasher.local_hashes_into(black_box(&tokens), &[], &mut local));
+    });
+    let local = hasher.local_hashes(&tokens);
+    group.bench_function("rolling", |bencher| {
+        bencher.iter(|| sequence_hashes(black_box(&local)));
+    });
+    group.finish();
+}
+
 fn index(criterion: &mut Criterion) {
     let prompts = match std::fs::read_to_string(TRACE) {
         Ok(text) => trace_prompts(&text),
@@ -221,5 +237,5 @@ fn index(criterion: &mut Criterion) {
     concurrent(criterion, &prompts, &announced);
 }
 
-criterion_group!(benches, index);
+criterion_group!(benches, hashes, index);
 criterion_main!(benches);

@@ -111,14 +111,19 @@ impl BlockHasher {
         hashes.clear();
         let block_size = self.block_size.get();
         let count = tokens.len().saturating_sub(self.overlap) / block_size;
+        if count == 0 {
+            return;
+        }
         hashes.reserve(count);
-        let mut bytes = Vec::new();
+        let width = block_size + self.overlap;
+        let mut bytes = vec![0; width * size_of::<u32>()];
         let mut shown = Vec::new();
         for block in 0..count {
             let start = block * block_size;
-            bytes.clear();
-            for token in &tokens[start..start + block_size + self.overlap] {
-                bytes.extend_from_slice(&token.to_le_bytes());
+            bytes.truncate(width * size_of::<u32>());
+            let tokens = &tokens[start..start + width];
+            for (place, token) in bytes.chunks_exact_mut(size_of::<u32>()).zip(tokens) {
+                place.copy_from_slice(&token.to_le_bytes());
             }
             if let Some(media) = media.get(block) {
                 shown.clear();
