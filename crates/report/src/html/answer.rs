@@ -197,57 +197,42 @@ fn goodput(summary: &Summary, sla: &SlaReport) -> Tile {
     }
 }
 
-/// What the router knew, kept waiting and evened out; nothing if there is no such figure.
+/// What the router knew and evened out; nothing if there is no such figure.
 fn routing(router: &RouterSummary) -> Option<Tile> {
-    let mut details = Vec::new();
-    if router.waited > 0 {
-        let (waited, mean) = (count(router.waited), latency_text(router.queueing.mean));
-        details.push(format!(
-            "{waited} requests waited in the router, mean of all {mean}"
-        ));
-    }
-    let (name, figure) = match router.hit_rate {
+    let spread = busiest(router);
+    let (name, figure, detail) = match router.hit_rate {
         Some(hits) => {
             let best = per_cent(hits.best_available);
-            details.insert(0, format!("of prompt blocks, best worker {best}"));
-            for (pool, spread) in imbalances(router) {
-                details.push(format!("busiest{pool} worker {spread} times the mean"));
+            let mut detail = format!("of prompt blocks, {best} on the best worker");
+            if let Some(spread) = spread {
+                detail.push_str(&format!("; busiest worker {spread} the mean load"));
             }
-            ("Prefix hits of the router", per_cent(hits.believed))
+            ("Hits the router saw", per_cent(hits.believed), detail)
         }
         None => {
-            let mut pools = imbalances(router);
-            let (pool, spread) = pools.next()?;
-            details.insert(
-                0,
-                format!("times the mean load of the{pool} workers, over time"),
-            );
-            for (pool, spread) in pools {
-                details.push(format!("{spread} times of the{pool} workers"));
-            }
-            ("Busiest worker", spread)
+            let detail = "the mean load of a pool\u{2019}s workers, over time".to_owned();
+            ("Busiest worker", spread?, detail)
         }
     };
     Some(Tile {
         name,
         figure,
-        detail: details.join("; "),
+        detail,
     })
 }
 
-/// For each pool that has it: " prefill" or " decode", or nothing for the only
-/// pool, and greatest load over mean load.
-fn imbalances(router: &RouterSummary) -> impl Iterator<Item = (String, String)> {
-    let named = router.prefill.is_some();
-    router.pools().filter_map(move |(name, pool)| {
+/// Greatest load over mean load, of both pools where there are two.
+fn busiest(router: &RouterSummary) -> Option<String> {
+    let pools = router.pools().filter_map(|(name, pool)| {
         let (max_over_mean, _) = pool.mean_spread()?;
-        let name = if named {
-            format!(" {name}")
-        } else {
-            String::new()
-        };
-        Some((name, figure(max_over_mean)))
-    })
+        let factor = format!("{} ×", figure(max_over_mean));
+        Some(match router.prefill {
+            Some(_) => format!("{factor} ({name})"),
+            None => factor,
+        })
+    });
+    let pools: Vec<String> = pools.collect();
+    (!pools.is_empty()).then(|| pools.join(", "))
 }
 
 /// What step times rest on; nothing for an idle run.
@@ -282,7 +267,7 @@ pub(crate) fn tiles_html(tiles: &[Tile]) -> String {
 
 /// Keeps units on the line of their number.
 fn unbroken(text: &str) -> String {
-    [" %", " ms", " tok/s", " req/s"]
+    [" %", " ms", " tok/s", " req/s", " ×"]
         .into_iter()
         .fold(text.to_owned(), |text, unit| {
             text.replace(unit, &unit.replace(' ', "\u{a0}"))
@@ -349,7 +334,8 @@ pub(crate) fn span(duration: SimDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SlaTargets;
+    use crate::{HitRate, PoolRouting, SlaTargets, SpreadPoint};
+    use sim_core::SimTime;
 
     #[test]
     fn shares_are_not_rounded_to_all_or_nothing() {
@@ -400,6 +386,42 @@ mod tests {
         );
         assert_eq!(mood(&summary), "bad");
         assert_eq!(mood(&Summary::default()), "plain");
+    }
+
+    #[test]
+    fn a_router_without_an_index_is_told_by_its_busiest_worker() {
+        let point = |max_over_mean| SpreadPoint {
+            at: SimTime::ZERO,
+            max_over_mean,
+            variation: 0.5,
+        };
+        let pool = PoolRouting {
+            spread: vec![point(1.0), point(1.5)],
+            ..PoolRouting::default()
+        };
+        let mut router = RouterSummary {
+            decode: pool.clone(),
+            ..RouterSummary::default()
+        };
+        assert_eq!(routing(&router).unwrap().figure, "1.25 ×");
+        router.prefill = Some(pool);
+        assert_eq!(
+            routing(&router).unwrap().figure,
+            "1.25 × (prefill), 1.25 × (decode)"
+        );
+        router.hit_rate = Some(HitRate {
+            requests: 9,
+            believed: 0.25,
+            best_available: 0.5,
+        });
+        let tile = routing(&router).unwrap();
+        assert_eq!(tile.figure, "25.0 %");
+        assert_eq!(
+            tile.detail,
+            "of prompt blocks, 50.0 % on the best worker; busiest worker 1.25 × (prefill), \
+             1.25 × (decode) the mean load"
+        );
+        assert!(routing(&RouterSummary::default()).is_none());
     }
 
     #[test]

@@ -44,8 +44,8 @@ fn hit_rate(router: &RouterSummary, timeline: &Timeline) -> Chart {
         return chart;
     };
     chart.caption = Cow::Owned(format!(
-        "Mean share of a prompt\u{2019}s blocks that the router believed cached: {:.1} % on the \
-         chosen workers, {:.1} % on the best ones.",
+        "Mean share of a prompt\u{2019}s blocks that the router believed cached: {:.1}\u{a0}% on the \
+         chosen workers, {:.1}\u{a0}% on the best ones.",
         hits.believed * 100.0,
         hits.best_available * 100.0
     ));
@@ -56,7 +56,7 @@ fn hit_rate(router: &RouterSummary, timeline: &Timeline) -> Chart {
     };
     // The best goes below, so that both show where they are equal.
     chart
-        .with(series("Best worker", (Shape::Dotted, "gray"), |hits| {
+        .with(series("Best worker", (Shape::Dotted, "orange"), |hits| {
             hits.best_available
         }))
         .with(series("Chosen worker", (Shape::Line, "teal"), |hits| {

@@ -27,13 +27,15 @@ pub(crate) fn metrics_table(summary: &Summary) -> String {
             &summary.output_token_throughput_per_user,
         ),
     ];
+    let queued = summary.router.as_ref().filter(|router| router.waited > 0);
+    let queueing = queued.map(|router| ("Time in the router’s queue (ms)", &router.queueing));
     let mut out =
         String::from("<div class=\"scroll\"><table class=\"numbers\">\n<thead><tr><th>Metric</th>");
     for name in Distribution::NAMES {
         let _ = write!(out, "<th>{name}</th>");
     }
     out.push_str("<th>samples</th></tr></thead>\n<tbody>\n");
-    for (name, distribution) in rows {
+    for (name, distribution) in rows.into_iter().chain(queueing) {
         let _ = write!(out, "<tr><th>{name}</th>");
         for value in distribution.values() {
             let _ = write!(out, "<td>{}</td>", number(value));
