@@ -61,7 +61,8 @@ impl Reuse {
 ///
 /// Memory is a few words a request and metric (8 bytes a sample up to four
 /// million samples a metric, then a histogram), about 70 bytes a request in
-/// flight, one counter per different gap between tokens, and 8 kB a worker.
+/// flight, one counter per different gap between tokens, and up to 8 kB a
+/// worker.
 #[derive(Clone, Debug)]
 pub struct Collector {
     options: CollectorOptions,

@@ -29,39 +29,64 @@ struct Window {
 }
 
 /// A step function as sums per window, so that steps may come in any order.
+/// Windows before the first step and after the last are not kept.
 #[derive(Clone, Debug, Default)]
 struct Steps {
+    /// Number of the first window that is kept.
+    first: usize,
     windows: Vec<Window>,
 }
 
 impl Steps {
     fn add(&mut self, place: Place, rise: i64) {
-        if place.index >= self.windows.len() {
-            self.windows.resize(place.index + 1, Window::default());
+        if self.windows.is_empty() {
+            self.first = place.index;
         }
-        let window = &mut self.windows[place.index];
+        if place.index < self.first {
+            let missing = self.first - place.index;
+            let front = std::iter::repeat_n(Window::default(), missing);
+            self.windows.splice(..0, front);
+            self.first = place.index;
+        }
+        let index = place.index - self.first;
+        if index >= self.windows.len() {
+            self.windows.resize(index + 1, Window::default());
+        }
+        let window = &mut self.windows[index];
         window.rise += rise;
         window.area += i128::from(rise) * i128::from(place.left_ns);
     }
 
+    /// The number of the window after the last that is kept.
+    fn end(&self) -> usize {
+        self.first + self.windows.len()
+    }
+
+    fn window(&self, index: usize) -> Window {
+        let kept = index.checked_sub(self.first);
+        let window = kept.and_then(|index| self.windows.get(index));
+        window.copied().unwrap_or_default()
+    }
+
     /// Joins pairs of windows that are `width_ns` wide.
     fn widen(&mut self, width_ns: u64) {
-        let halves = std::mem::take(&mut self.windows);
-        let join = |pair: &[Window]| {
-            let second = pair.get(1).copied().unwrap_or_default();
+        let pairs = self.first / 2..self.end().div_ceil(2);
+        let join = |pair: usize| {
+            let (one, two) = (self.window(2 * pair), self.window(2 * pair + 1));
             Window {
-                rise: pair[0].rise + second.rise,
-                area: pair[0].area + i128::from(pair[0].rise) * i128::from(width_ns) + second.area,
+                rise: one.rise + two.rise,
+                area: one.area + i128::from(one.rise) * i128::from(width_ns) + two.area,
             }
         };
-        self.windows = halves.chunks(2).map(join).collect();
+        self.windows = pairs.map(join).collect();
+        self.first /= 2;
     }
 
     /// The integral over each of `count` windows.
     fn areas(&self, count: usize, width_ns: u64) -> impl Iterator<Item = i128> {
         let mut height = 0_i64;
         (0..count).map(move |index| {
-            let window = self.windows.get(index).copied().unwrap_or_default();
+            let window = self.window(index);
             let area = i128::from(height) * i128::from(width_ns) + window.area;
             height += window.rise;
             area
@@ -77,7 +102,7 @@ struct Worker {
 }
 
 /// The load of every worker of a pool in at most [`MOST_WINDOWS`] windows:
-/// about 8 kB a worker, and no search nor allocation for a request.
+/// 32 bytes a window of a worker's life, and no search for a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
     /// How often the windows' width was doubled.
@@ -144,10 +169,7 @@ impl Spread {
     /// and had requests.
     pub(super) fn points(&self) -> Vec<SpreadPoint> {
         let width_ns = self.width_ns();
-        let lengths = self
-            .workers
-            .iter()
-            .map(|worker| worker.in_flight.windows.len());
+        let lengths = self.workers.iter().map(|worker| worker.in_flight.end());
         let count = lengths.max().unwrap_or(0);
         let mut loads: Vec<Vec<f64>> = vec![Vec::new(); count];
         for worker in &self.workers {
