@@ -10,12 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::raw::ReplayArgs;
 use crate::args::sweep::{RunPointArgs, StoreArgs, SweepArgs};
 use crate::exit::Failure;
-use crate::plan::Shared;
 use crate::run::shell_line;
 use crate::sweep::{
-    Case, Combine, Outcomes, Results, RunSpec, Store, SweepSpec, different_runs, parse_assignment,
-    read_spec, run_all, run_one,
+    Case, Combine, Common, Outcomes, Results, RunSpec, Store, SweepSpec, below_bound,
+    different_runs, parse_assignment, read_spec, run_all, run_one,
 };
+
+/// Most points that an error names.
+const MOST_NAMED: usize = 8;
 
 /// `dynosim sweep`; `words` is how it was typed, for the page.
 pub(crate) fn execute(args: &SweepArgs, words: &[OsString]) -> Result<(), Failure> {
@@ -27,7 +29,7 @@ pub(crate) fn execute(args: &SweepArgs, words: &[OsString]) -> Result<(), Failur
             .flat_map(|case| case.runs.iter().map(|run| run.line(&case.set) + "\n"));
         return super::print(&lines.collect::<String>());
     }
-    let store = Store::new(&args.output.out);
+    let store = Store::open(&args.output.out).map_err(Failure::failed)?;
     let outcomes = run_cases(&cases, &store, args)?;
     let results = Results::new(spec.axis_names(), &cases, &outcomes, args.output.html);
     let page = results.page(title(&spec), command(words));
@@ -57,11 +59,39 @@ pub(crate) fn execute(args: &SweepArgs, words: &[OsString]) -> Result<(), Failur
             store.path("sweep.html").display()
         ))?;
     }
-    let failed = results.failed().count();
-    if failed == results.rows.len() {
+    if let Some(lost) = store.lost() {
+        return Err(Failure::failed(anyhow!("not everything is kept: {lost}")));
+    }
+    if results.failed().count() == results.rows.len() {
         return Err(Failure::failed(anyhow!("every point failed")));
     }
-    Ok(())
+    judge(&cases, &results)
+}
+
+/// Names the points that stay below `--fail-below-sla`.
+fn judge(cases: &[Case], results: &Results) -> Result<(), Failure> {
+    let rows = cases.iter().zip(&results.rows).enumerate();
+    let missed = rows.filter_map(|(index, (case, row))| {
+        let by = below_bound(case.runs.first()?, row.mean("sla_attainment"))?;
+        let set = serde_json::Value::Object(row.set.clone());
+        Some(format!("point {index} {set}: {by}"))
+    });
+    bound_missed(&missed.collect::<Vec<_>>(), cases.len())
+}
+
+/// Exit code 3 if any of `count` points is among those that `missed`.
+fn bound_missed(missed: &[String], count: usize) -> Result<(), Failure> {
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let mut named = missed[..missed.len().min(MOST_NAMED)].join("; ");
+    if missed.len() > MOST_NAMED {
+        named += &format!("; and {} more", missed.len() - MOST_NAMED);
+    }
+    Err(Failure::bound_missed(anyhow!(
+        "SLA attainment is below its bound at {} of {count} points: {named}",
+        missed.len()
+    )))
 }
 
 fn command(words: &[OsString]) -> String {
@@ -138,9 +168,9 @@ fn inputs(given: &[PathBuf]) -> Result<(Option<&PathBuf>, Option<&PathBuf>)> {
 fn run_cases(cases: &[Case], store: &Store, args: &SweepArgs) -> Result<Outcomes, Failure> {
     let runs = different_runs(cases);
     let bar = bar(runs.len() as u64, &args.output);
-    let shared = Shared::default();
+    let common = Common::default();
     let outcomes = run_all(&runs, args.threads, |spec| {
-        let outcome = run_one(spec, store, &shared, args.output.html);
+        let outcome = run_one(spec, store, &common, args.output.html);
         bar.inc(1);
         outcome
     })?;
@@ -161,17 +191,23 @@ fn bar(runs: u64, output: &StoreArgs) -> ProgressBar {
 /// `dynosim run-point`: points of a sweep, one after the other.
 pub(crate) fn run_point(args: &RunPointArgs) -> Result<(), Failure> {
     let specs = read_points(&args.spec, args.index)?;
-    let store = Store::new(&args.output.out);
-    let shared = Shared::default();
+    let store = Store::open(&args.output.out).map_err(Failure::failed)?;
+    let common = Common::default();
+    let mut missed = Vec::new();
     for spec in &specs {
-        let ran = run_one(spec, &store, &shared, args.output.html)?;
+        let ran = run_one(spec, &store, &common, args.output.html)?;
+        let attainment = ran.report.get("sla_attainment");
+        let attainment = attainment.and_then(serde_json::Value::as_f64);
+        if let Some(by) = below_bound(spec, attainment) {
+            missed.push(format!("{}: {by}", spec.id));
+        }
         if !args.output.quiet {
             let path = store.path(&Store::report_name(&spec.id));
             let how = if ran.kept { "Found" } else { "Saved full" };
             super::print(&format!("{how} report: {}\n", path.display()))?;
         }
     }
-    Ok(())
+    bound_missed(&missed, specs.len())
 }
 
 fn read_points(path: &Path, index: Option<usize>) -> Result<Vec<RunSpec>> {

@@ -10,9 +10,9 @@ use planner::{
     traffic_windows,
 };
 use sim_api::{EngineFactory, Pool, Quirk, Quirks, ScalingPolicy};
-use trace::{Trace, TraceOptions};
 
 use super::deployment::{DeploymentPlan, PlannedTopology};
+use super::shared::Shared;
 
 /// The policy of one run, and sentences for the user.
 pub(crate) type Policy = (Box<dyn ScalingPolicy>, Vec<String>);
@@ -31,6 +31,7 @@ impl PlannerPlan {
         given: &str,
         granularity: u32,
         quirks: Quirks,
+        shared: &Shared,
         notes: &mut Vec<String>,
     ) -> Result<Self> {
         let loaded = read_config(given, quirks).context("--planner-config")?;
@@ -42,7 +43,7 @@ impl PlannerPlan {
         let config = loaded.config;
         let warm_up = match &config.load_predictor_warmup_trace {
             Some(_) if quirks.has(Quirk::RefuseLaterFeatures) => Vec::new(),
-            Some(path) => warm_up(Path::new(path), &config)
+            Some(path) => warm_up(Path::new(path), &config, shared)
                 .context("planner config: field \"load_predictor_warmup_trace\"")?,
             None => Vec::new(),
         };
@@ -161,8 +162,8 @@ impl PlannerPlan {
 }
 
 /// Past traffic for the predictors.
-fn warm_up(path: &Path, config: &PlannerConfig) -> Result<Vec<TrafficWindow>> {
-    let trace = Trace::open(path, &TraceOptions::default())?;
+fn warm_up(path: &Path, config: &PlannerConfig, shared: &Shared) -> Result<Vec<TrafficWindow>> {
+    let trace = shared.history(path)?;
     let rows: Vec<TraceRow> = trace
         .requests()
         .filter_map(|request| {

@@ -44,6 +44,10 @@ impl Goals {
                 (0.0..=1.0).contains(&share),
                 "--fail-below-sla must be between 0 and 1, got {share}"
             );
+            ensure!(
+                !sla.is_empty(),
+                "--fail-below-sla needs a target: --sla-ttft-ms, --sla-itl-ms or --sla-e2e-ms"
+            );
         }
         if let Some(price) = args.gpu_hour_price {
             ensure!(

@@ -92,6 +92,7 @@ impl Plan {
                 given,
                 flags.benchmark_granularity,
                 quirks,
+                shared,
                 &mut notes,
             )?),
             None => None,

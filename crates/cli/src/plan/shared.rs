@@ -1,11 +1,11 @@
 //! What plans of one process share: parsed traces and bound step-time models.
 
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aic_perf::{AicConfig, AicEngine, AicError};
 use anyhow::Result;
-use trace::{Load, TraceOptions};
+use trace::{Load, Trace, TraceOptions};
 
 /// A trace, read.
 #[derive(Clone, Debug)]
@@ -38,6 +38,7 @@ pub(crate) struct LoadedTrace {
 #[derive(Debug, Default)]
 pub struct Shared {
     traces: Mutex<Vec<(String, LoadedTrace)>>,
+    histories: Mutex<Vec<(PathBuf, Arc<Trace>)>>,
     engines: Mutex<Vec<(AicConfig, AicEngine)>>,
 }
 
@@ -56,6 +57,17 @@ impl Shared {
         }
         let trace = load()?;
         traces.push((key, trace.clone()));
+        Ok(trace)
+    }
+
+    /// Past traffic for predictors.
+    pub(crate) fn history(&self, path: &Path) -> Result<Arc<Trace>> {
+        let mut histories = locked(&self.histories);
+        if let Some((_, trace)) = histories.iter().find(|(known, _)| known == path) {
+            return Ok(Arc::clone(trace));
+        }
+        let trace = Arc::new(Trace::open(path, &TraceOptions::default())?);
+        histories.push((path.to_owned(), Arc::clone(&trace)));
         Ok(trace)
     }
 

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Context, anyhow};
 use indexmap::IndexMap;
 use rayon::prelude::*;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::case::{Case, RunSpec};
+use super::case::{Case, RunSpec, text_of};
+use super::inputs::Inputs;
 use super::store::Store;
 use crate::exit::Failure;
 use crate::plan::{Plan, Shared};
@@ -24,19 +25,26 @@ pub(crate) struct Ran {
     pub(crate) kept: bool,
 }
 
+/// What the runs of one process have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    shared: Shared,
+    inputs: Inputs,
+}
+
 /// Runs `spec` into the store, unless it is there.
-pub(crate) fn run_one(spec: &RunSpec, store: &Store, shared: &Shared, page: bool) -> Outcome {
+pub(crate) fn run_one(spec: &RunSpec, store: &Store, common: &Common, page: bool) -> Outcome {
     let flags = spec.flags();
-    let plan = Plan::from_flags_sharing(flags.iter().map(String::as_str), shared)?;
-    let mut provenance = plan.provenance();
-    provenance.insert(
-        "arguments".to_owned(),
-        Value::Object(spec.arguments.clone()),
-    );
-    if let Some(report) = store.finished(&spec.id, &provenance)
-        && (!page || store.has_page(&spec.id))
-    {
-        return Ok(Ran { report, kept: true });
+    let plan = Plan::from_flags_sharing(flags.iter().map(String::as_str), &common.shared)?;
+    let provenance = provenance(spec, &plan, &common.inputs)?;
+    let report = store.finished(&spec.id, &provenance);
+    if let Some(report) = report {
+        if !page || store.has_page(&spec.id) {
+            return Ok(Ran { report, kept: true });
+        }
+    } else {
+        // A page that is older than its report would pass for its own later.
+        store.forget_page(&spec.id);
     }
     let finished = plan.run(Extras {
         timeline: page,
@@ -69,6 +77,30 @@ pub(crate) fn run_one(spec: &RunSpec, store: &Store, shared: &Shared, page: bool
         report,
         kept: false,
     })
+}
+
+/// Everything that decides a run.
+fn provenance(spec: &RunSpec, plan: &Plan, inputs: &Inputs) -> Result<Map<String, Value>, Failure> {
+    let mut provenance = plan.provenance();
+    let known = provenance.get("trace_digest").is_some_and(Value::is_string);
+    let inputs = inputs
+        .digests(&spec.arguments, !known)
+        .map_err(Failure::failed)?;
+    let arguments = spec.arguments.clone();
+    provenance.insert("arguments".to_owned(), Value::Object(arguments));
+    if !inputs.is_empty() {
+        provenance.insert("inputs".to_owned(), Value::Object(inputs));
+    }
+    Ok(provenance)
+}
+
+/// How far a run with `--fail-below-sla` stays below its bound, in words.
+pub(crate) fn below_bound(spec: &RunSpec, attainment: Option<f64>) -> Option<String> {
+    let bound: f64 = text_of(spec.arguments.get("fail-below-sla")?)
+        .parse()
+        .ok()?;
+    let attainment = attainment?;
+    (attainment < bound).then(|| format!("{attainment:.4} < {bound}"))
 }
 
 /// What became of all runs.

@@ -7,13 +7,14 @@
 
 mod case;
 mod execute;
+mod inputs;
 mod results;
 mod spec;
 mod store;
 mod values;
 
 pub(crate) use case::{Case, RunSpec};
-pub(crate) use execute::{Outcomes, different_runs, run_all, run_one};
+pub(crate) use execute::{Common, Outcomes, below_bound, different_runs, run_all, run_one};
 pub(crate) use results::Results;
 pub(crate) use spec::{Combine, SweepSpec, read_spec};
 pub(crate) use store::Store;

@@ -93,6 +93,14 @@ pub(crate) struct Row {
     pub(crate) error: Option<String>,
 }
 
+impl Row {
+    /// A metric's mean over the runs, if any has it.
+    pub(crate) fn mean(&self, name: &str) -> Option<f64> {
+        let index = METRICS.iter().position(|metric| metric.0 == name)?;
+        Some(self.metrics.get(index)?.as_ref()?.mean)
+    }
+}
+
 /// All rows, in case order.
 #[derive(Clone, Debug)]
 pub(crate) struct Results {

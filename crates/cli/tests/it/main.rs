@@ -13,3 +13,4 @@ mod perf;
 mod routers;
 mod scaling;
 mod sweep;
+mod sweep_store;

@@ -15,13 +15,13 @@ const LOAD: &[&str] = &[
     "--request-rate=30",
 ];
 
-fn sweep(out: &Path, more: &[&str]) -> std::process::Output {
+pub(crate) fn sweep(out: &Path, more: &[&str]) -> std::process::Output {
     let out = out.to_str().unwrap();
     dynosim(&[&["sweep", "--out", out], LOAD, more].concat())
 }
 
 /// All files below a folder by name, with their bytes.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
@@ -38,7 +38,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-fn rows(out: &Path) -> Vec<Value> {
+pub(crate) fn rows(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("results.jsonl")).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
