@@ -87,7 +87,7 @@
     }
     const title = shown.length === 1 ? data.metrics[shown[0]].name : chart.axis;
     const mark = data.cliff && chart.cliff && !several ? data.cliff : null;
-    const shape = layout(data.axes.length ? data.axes[0].name : "", title, {
+    const shape = layout(data.axes.length ? data.axes[0].short : "", title, {
       showlegend: traces.length > 1,
       shapes: mark
         ? [{ type: "rect", xref: "x", yref: "paper", x0: mark.from, x1: mark.to, y0: 0, y1: 1,
@@ -113,28 +113,87 @@
 
   const first = (key, fallback) => (named(key) >= 0 ? named(key) : fallback);
   const scatterX = chooser("scatter-x", first("gpu_hours", 0));
-  const scatterY = chooser("scatter-y", first("p99_ttft_ms", 0));
-  const heat = chooser("heat-metric", first("p99_ttft_ms", 0));
+  const scatterY = chooser("scatter-y", first(data.goal, 0));
+  const heat = chooser("heat-metric", first(data.goal, 0));
+
+  // The axis that splits the scatter into series: the first of names, or else that with the fewest values.
+  function splitting() {
+    const count = (at) => new Set(points.map((point) => point.set[at])).size;
+    const axes = data.axes.map((axis, at) => at).filter((at) => count(at) >= 2 && count(at) <= palette.length);
+    const ofNames = axes.filter((at) => points.some((point) => typeof point.set[at] !== "number"));
+    const fewest = (list) => [...list].sort((one, two) => count(one) - count(two))[0];
+    return data.axes.length < 2 ? undefined : ofNames.length ? fewest(ofNames) : fewest(axes);
+  }
+
+  // Points that no other beats in both metrics, from the best in the first to the best in the second.
+  function frontOf(x, y) {
+    const cost = (index) => (point) => (data.metrics[index].more ? -1 : 1) * point.metrics[index];
+    const [costX, costY] = [cost(x), cost(y)];
+    const sorted = points
+      .filter((point) => point.metrics[x] !== null && point.metrics[y] !== null)
+      .sort((one, two) => costX(one) - costX(two) || costY(one) - costY(two));
+    let best = Infinity;
+    return sorted.filter((point) => costY(point) < best && ((best = costY(point)), true));
+  }
+
+  // Labels for those of the front that stand apart, so that no two overlap.
+  function frontLabels(front, x, y) {
+    const span = (index) => {
+      const values = points.map(metric(index)).filter((value) => value !== null);
+      return Math.max(...values) - Math.min(...values) || 1;
+    };
+    const [spanX, spanY] = [span(x), span(y)];
+    const kept = [];
+    for (const point of front) {
+      const apart = (other) => Math.abs(point.metrics[x] - other.metrics[x]) / spanX > 0.16
+        || Math.abs(point.metrics[y] - other.metrics[y]) / spanY > 0.08;
+      if (kept.every(apart)) kept.push(point);
+    }
+    return kept.map((point) => ({
+      x: point.metrics[x], y: point.metrics[y], text: point.set.join(", "), showarrow: false,
+      xanchor: "center", yanchor: data.metrics[y].more ? "bottom" : "top",
+      yshift: data.metrics[y].more ? 6 : -6, font: { size: 10.5, color: color("soft") },
+    }));
+  }
 
   function scatter() {
     const [x, y] = [scatterX(), scatterY()];
-    react("scatter", [{
+    const front = frontOf(x, y);
+    const split = splitting();
+    const numbers = data.axes.length > 0 && points.every((point) => typeof point.set[0] === "number");
+    const series = (group, name, marker) => ({
       type: "scatter",
       mode: "markers",
-      x: points.map(metric(x)),
-      y: points.map(metric(y)),
-      text: points.map(label),
-      marker: {
-        size: 9,
-        color: points.every((point) => typeof point.set[0] === "number")
-          ? points.map((point) => point.set[0])
-          : color("blue"),
-        colorscale: "Viridis",
-        showscale: points.every((point) => typeof point.set[0] === "number"),
-        colorbar: { title: { text: data.axes.length ? data.axes[0].name : "", side: "right" }, thickness: 10 },
-      },
+      name,
+      x: group.map(metric(x)),
+      y: group.map(metric(y)),
+      text: group.map(label),
+      marker: { size: 9, ...marker },
       hovertemplate: "%{text}<br>%{x:,.5~g}, %{y:,.5~g}<extra></extra>",
-    }], layout(data.metrics[x].name, data.metrics[y].name, { hovermode: "closest" }));
+    });
+    const traces = [{
+      type: "scatter", mode: "lines", name: "not beaten in both", hoverinfo: "skip",
+      x: front.map(metric(x)), y: front.map(metric(y)), line: { color: color("soft"), width: 1.4, dash: "dot" },
+    }];
+    if (split === undefined) {
+      traces.push(series(points, "points", numbers
+        ? { color: points.map((point) => point.set[0]), colorscale: "Viridis", showscale: true,
+            colorbar: { title: { text: data.axes[0].short, side: "right" }, thickness: 10 } }
+        : { color: color("blue") }));
+    } else {
+      [...new Set(points.map((point) => point.set[split]))].forEach((value, at) => traces.push(series(
+        points.filter((point) => point.set[split] === value),
+        data.axes[split].short + " " + value,
+        { color: color(palette[at % palette.length]) },
+      )));
+    }
+    const shape = layout(data.metrics[x].name, data.metrics[y].name, {
+      hovermode: "closest",
+      showlegend: true,
+      annotations: frontLabels(front, x, y),
+    });
+    shape.yaxis.rangemode = "normal";
+    react("scatter", traces, shape);
   }
 
   // The mean over further axes.
@@ -148,18 +207,25 @@
       if (value !== null) cells[ys.indexOf(point.set[1])][xs.indexOf(point.set[0])].push(value);
     }
     const mean = (list) => (list.length ? list.reduce((sum, value) => sum + value, 0) / list.length : null);
+    const more = data.metrics[index].more;
+    const few = xs.length * ys.length <= 80;
+    const large = points.some((point) => point.metrics[index] >= 1000);
+    const shape = layout(data.axes[0].short, data.axes[1].short, {});
+    shape.xaxis = { ...shape.xaxis, type: "category", showgrid: false };
+    shape.yaxis = { ...shape.yaxis, type: "category", showgrid: false, automargin: true, rangemode: "normal" };
     react("heat", [{
       type: "heatmap",
       x: xs.map(String),
       y: ys.map(String),
       z: cells.map((row) => row.map(mean)),
       colorscale: "Viridis",
+      reversescale: !more,
+      texttemplate: few ? (large ? "%{z:.3~s}" : "%{z:.3~g}") : "",
+      xgap: 1,
+      ygap: 1,
       colorbar: { thickness: 10 },
       hovertemplate: "%{x}, %{y}<br>%{z:,.5~g}<extra></extra>",
-    }], layout(data.axes[0].name, data.axes[1].name, {
-      xaxis: { type: "category", title: { text: data.axes[0].name }, color: color("soft") },
-      yaxis: { type: "category", title: { text: data.axes[1].name }, color: color("soft") },
-    }));
+    }], shape);
   }
 
   // Every point is a line through its place on each axis; axes run from their least to their greatest value.
@@ -216,7 +282,7 @@
   }
 
   draw();
-  hint.textContent = "Choose metrics above the charts; drag to zoom, double-click for the whole chart.";
+  hint.textContent = (place("heat") ? "Bright is better in the heat map. " : "") + "Choose metrics above the charts; drag to zoom, double-click for the whole chart.";
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   document.body.dataset.drawn = String(data.charts.length);
 })();

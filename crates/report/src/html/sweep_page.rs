@@ -10,6 +10,24 @@ use super::shell::{PLOTLY, STYLE};
 const SCRIPT: &str = include_str!("sweep_page.js");
 /// A jump of TTFT from one point to the next that is worth a mark.
 const CLIFF: f64 = 1.5;
+/// Shares of requests within their targets that people ask for, greatest first.
+const LEVELS: [f64; 5] = [0.99, 0.95, 0.9, 0.8, 0.5];
+/// Axes that move the targets themselves, so that attainment compares nothing.
+const TARGETS: [&str; 5] = [
+    "ttft_ms",
+    "itl_ms",
+    "sla-ttft-ms",
+    "sla-itl-ms",
+    "sla-e2e-ms",
+];
+/// Metrics of which more is better; of all others less is.
+const MORE_IS_BETTER: [&str; 5] = [
+    "completed_requests",
+    "request_throughput_rps",
+    "output_throughput_tok_s",
+    "sla_attainment",
+    "prefix_cache_reused_ratio",
+];
 
 /// A metric of a sweep.
 #[derive(Clone, Debug)]
@@ -116,7 +134,14 @@ type LineChart = (
 
 /// The charts over the first axis: id, title, metrics, value axis, and whether
 /// the cliff is marked.
-const LINES: [LineChart; 4] = [
+const LINES: [LineChart; 5] = [
+    (
+        "line-sla",
+        "Requests within the targets",
+        &["sla_attainment"],
+        "share",
+        false,
+    ),
     (
         "line-ttft",
         "Time to first token",
@@ -188,7 +213,58 @@ impl SweepPage {
         })
     }
 
+    /// What a point is judged by first.
+    fn goal(&self) -> &'static str {
+        let moved = self.axes.iter().any(|axis| TARGETS.contains(&short(axis)));
+        if self.has("sla_attainment") && !moved {
+            "sla_attainment"
+        } else {
+            "p99_ttft_ms"
+        }
+    }
+
+    /// The cheapest point at the highest level of attainment that any reaches.
+    fn cheapest(&self) -> Option<String> {
+        if self.goal() != "sla_attainment" {
+            return None;
+        }
+        let (met, cost) = (self.index("sla_attainment")?, self.index("gpu_hours")?);
+        let known = self.points.iter().filter_map(|point| {
+            Some((
+                point,
+                value(&point.metrics, met)?,
+                value(&point.metrics, cost)?,
+            ))
+        });
+        let known: Vec<(&SweepPoint, f64, f64)> = known.collect();
+        let level = LEVELS
+            .into_iter()
+            .find(|level| known.iter().any(|(_, share, _)| share >= level))?;
+        let (point, _, hours) = known
+            .into_iter()
+            .filter(|(_, share, _)| *share >= level)
+            .min_by(|one, two| one.2.total_cmp(&two.2))?;
+        Some(format!(
+            "{:.0} % of requests within the targets take {} GPU-hours: {}",
+            100.0 * level,
+            figure(hours),
+            self.at(point)
+        ))
+    }
+
+    /// The place of a point, in words.
+    fn at(&self, point: &SweepPoint) -> String {
+        let parts: Vec<String> = self
+            .axes
+            .iter()
+            .zip(&point.set)
+            .map(|(axis, value)| format!("{} {}", short(axis), text(value)))
+            .collect();
+        parts.join(", ")
+    }
+
     fn headline(&self, cliff: Option<&Cliff<'_>>) -> String {
+        let cheapest = || self.cheapest().filter(|_| self.points.len() > 1);
         match cliff {
             Some(cliff) => format!(
                 "{} jumps from {:.0} to {:.0} between {} {} and {}",
@@ -200,7 +276,10 @@ impl SweepPage {
                 cliff.to
             ),
             None if self.axes.is_empty() => "Nothing varied".to_owned(),
-            None => format!("{} points over {}", self.points.len(), self.axes.join(", ")),
+            None => cheapest().unwrap_or_else(|| {
+                let axes: Vec<&str> = self.axes.iter().map(|axis| short(axis)).collect();
+                format!("{} points over {}", self.points.len(), axes.join(" and "))
+            }),
         }
     }
 
@@ -216,6 +295,9 @@ impl SweepPage {
             ("gpu_hours", true),
             ("sla_attainment", false),
         ] {
+            if key == "sla_attainment" && self.goal() != key {
+                continue;
+            }
             sentences.extend(self.best(key, least));
         }
         sentences
@@ -230,17 +312,11 @@ impl SweepPage {
             .iter()
             .filter_map(|point| Some((point, value(&point.metrics, index)?)))
             .min_by(|one, two| (sign * one.1).total_cmp(&(sign * two.1)))?;
-        let at: Vec<String> = self
-            .axes
-            .iter()
-            .zip(&point.set)
-            .map(|(axis, value)| format!("{} {}", short(axis), text(value)))
-            .collect();
         Some(format!(
             "Best {}: {} at {}.",
             self.metrics[index].name,
             figure(best),
-            at.join(", ")
+            self.at(point)
         ))
     }
 
@@ -249,10 +325,8 @@ impl SweepPage {
         let select = |id: &str, label: &str| {
             format!("<label>{label} <select id=\"{id}\"></select></label> ")
         };
-        let mut places: Vec<_> = self
-            .lines()
-            .map(|&(id, title, ..)| (id, title, String::new()))
-            .collect();
+        let both = select("scatter-x", "Across") + &select("scatter-y", "Up");
+        let mut places = vec![("scatter", "What is worth its cost", both)];
         if self.axes.len() >= 2 {
             places.push((
                 "heat",
@@ -260,8 +334,10 @@ impl SweepPage {
                 select("heat-metric", "Metric"),
             ));
         }
-        let both = select("scatter-x", "Across") + &select("scatter-y", "Up");
-        places.push(("scatter", "One metric against another", both));
+        places.extend(
+            self.lines()
+                .map(|&(id, title, ..)| (id, title, String::new())),
+        );
         places.push(("parallel", "Parallel coordinates", String::new()));
         places
     }
@@ -278,16 +354,22 @@ impl SweepPage {
             "<h2>What moves with it</h2>\n<p class=\"note\" id=\"hint\">Charts need a browser that runs scripts; all figures stand below without.</p>\n<div class=\"grid\">\n",
         );
         for (id, title, controls) in self.places() {
+            // Many axes want the whole width.
+            let width = if id == "parallel" {
+                " style=\"grid-column: 1 / -1\""
+            } else {
+                ""
+            };
             let _ = writeln!(
                 page,
-                "<figure><h3>{title}</h3><figcaption>{controls}</figcaption><div class=\"chart\" id=\"{id}\" role=\"img\" aria-label=\"{title}\"></div></figure>"
+                "<figure{width}><h3>{title}</h3><figcaption>{controls}</figcaption><div class=\"chart\" id=\"{id}\" role=\"img\" aria-label=\"{title}\"></div></figure>"
             );
         }
         page.push_str("</div>\n");
     }
 
     fn table(&self, page: &mut String) {
-        page.push_str("<div class=\"scroll\"><table class=\"numbers\">\n<thead><tr><th>Point</th>");
+        page.push_str("<div class=\"scroll\"><table class=\"numbers\">\n<thead><tr><th>#</th>");
         for axis in &self.axes {
             let _ = write!(page, "<th>{}</th>", html(axis));
         }
@@ -338,9 +420,10 @@ impl SweepPage {
             .axes
             .iter()
             .map(|axis| json!({"name": html(axis), "short": html(short(axis))}));
-        let metrics = self.metrics.iter().map(
-            |metric| json!({"key": metric.key, "name": html(&metric.name), "plain": metric.key}),
-        );
+        let metrics = self.metrics.iter().map(|metric| {
+            let more = MORE_IS_BETTER.contains(&metric.key.as_str());
+            json!({"key": metric.key, "name": html(&metric.name), "plain": metric.name, "more": more})
+        });
         let lines = self.lines().map(|(id, _, metrics, axis, cliff)| {
             json!({"id": id, "metrics": metrics, "axis": axis, "cliff": cliff})
         });
@@ -356,6 +439,7 @@ impl SweepPage {
             "lines": lines.collect::<Vec<_>>(),
             "charts": places.collect::<Vec<_>>(),
             "cliff": cliff,
+            "goal": self.goal(),
         });
         data.to_string().replace('<', "\\u003c")
     }
@@ -435,7 +519,31 @@ mod tests {
     fn a_gentle_slope_is_none() {
         let text = sweep_html(&page(&[100.0, 110.0, 125.0]));
         assert!(text.contains("\"cliff\":null"));
-        assert!(text.contains("<h1>3 points over extra-engine-args.startup_time</h1>"));
+        assert!(text.contains("<h1>3 points over startup_time</h1>"));
+    }
+
+    #[test]
+    fn the_headline_is_the_cheapest_point_within_the_targets() {
+        let mut sweep = page(&[4.0, 3.0, 2.0]);
+        for (key, name) in [("sla_attainment", "SLA met"), ("gpu_hours", "GPU-hours")] {
+            sweep.metrics.push(SweepMetric {
+                key: key.to_owned(),
+                name: name.to_owned(),
+            });
+        }
+        for (point, figures) in sweep.points.iter_mut().zip([
+            [Some(0.8), Some(1.0)],
+            [Some(0.96), Some(2.5)],
+            [Some(0.98), Some(4.0)],
+        ]) {
+            point.metrics.extend(figures);
+        }
+        let said =
+            "<h1>95 % of requests within the targets take 2.50 GPU-hours: startup_time 10</h1>";
+        assert!(sweep_html(&sweep).contains(said));
+        // With other targets at every point, attainment tells nothing.
+        sweep.axes[0] = "planner-config.ttft_ms".to_owned();
+        assert!(sweep_html(&sweep).contains("<h1>3 points over ttft_ms</h1>"));
     }
 
     #[test]
