@@ -60,10 +60,12 @@ fn two_axes(name: &str) -> SweepPage {
 #[test]
 fn every_chart_has_its_place() {
     let one = charts(&sweep_html(&one_axis("x")));
-    assert_eq!(one["charts"].as_array().unwrap().len(), 6);
+    assert_eq!(one["charts"].as_array().unwrap().len(), 7);
+    assert_eq!(one["charts"][0], "scatter", "cost against latency first");
+    assert_eq!(one["goal"], "sla_attainment");
     assert!(one["cliff"].is_object());
     let two = charts(&sweep_html(&two_axes("x")));
-    assert_eq!(two["charts"].as_array().unwrap().len(), 7);
+    assert_eq!(two["charts"].as_array().unwrap().len(), 8);
     assert!(two["cliff"].is_null(), "two axes have no one cliff");
     let none = charts(&sweep_html(&SweepPage::default()));
     assert_eq!(none["lines"], json!([]));
