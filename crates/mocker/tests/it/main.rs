@@ -1,5 +1,6 @@
 //! Tests of the engines through the crate's public door.
 
+mod accept_length;
 mod args;
 mod default_rules;
 mod driver;

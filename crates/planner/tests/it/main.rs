@@ -6,4 +6,5 @@ mod defaults;
 mod predict;
 mod properties;
 mod robust;
+mod speculation;
 mod ticks;
