@@ -72,7 +72,12 @@ pub(crate) fn execute(args: &SweepArgs, words: &[OsString]) -> Result<(), Failur
 fn judge(cases: &[Case], results: &Results) -> Result<(), Failure> {
     let rows = cases.iter().zip(&results.rows).enumerate();
     let missed = rows.filter_map(|(index, (case, row))| {
-        let by = below_bound(case.runs.first()?, row.mean("sla_attainment"))?;
+        let run = case.runs.first()?;
+        let by = match &row.error {
+            // What did not run did not reach its bound.
+            Some(_) if run.arguments.contains_key("fail-below-sla") => "failed".to_owned(),
+            _ => below_bound(run, row.mean("sla_attainment"))?,
+        };
         let set = serde_json::Value::Object(row.set.clone());
         Some(format!("point {index} {set}: {by}"))
     });

@@ -225,6 +225,10 @@ fn a_bound_of_attainment_names_the_points_below_it() {
         "--fail-below-sla=0.9",
     ];
     assert_eq!(sweep(folder.path(), &met).status.code(), Some(0));
+    let failing = [&["--set=num-workers=8,0"], &met[1..]].concat();
+    let output = sweep(folder.path(), &failing);
+    assert_eq!(output.status.code(), Some(3), "what fails reaches no bound");
+    assert!(stderr(&output).contains("at 1 of 2 points: point 1 {\"num-workers\":0}: failed"));
     let aimless = dynosim(&[
         "replay",
         "--input-tokens=9",
