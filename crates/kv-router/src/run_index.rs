@@ -65,6 +65,11 @@ impl RunIndex {
         depth
     }
 
+    /// Adds the segments that are resident anywhere, in any order.
+    pub fn add_segments(&self, out: &mut Vec<SegmentId>) {
+        out.extend(self.segments.keys());
+    }
+
     /// Whether nothing is resident anywhere.
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()

@@ -2,7 +2,7 @@
 
 use sim_api::{
     CoverageTally, Engine, EngineError, EngineFactory, Feeds, Limit, Observer, PassRow, Pool,
-    Router, RouterNeeds, Watch, WorkerChange, WorkerId, WorkerProfile, WorkerRef,
+    Router, RouterNeeds, SegmentId, Watch, WorkerChange, WorkerId, WorkerProfile, WorkerRef,
 };
 use sim_core::{SimDuration, SimTime};
 
@@ -323,6 +323,12 @@ impl Fleet {
                 observer.load(now, self.worker_ref(id), &worker.engine.load());
             }
         }
+    }
+
+    /// Adds the segments that caches and the router know; false if one cannot say.
+    pub(crate) fn known_segments(&self, out: &mut Vec<SegmentId>) -> bool {
+        let mut engines = self.workers.iter().flatten();
+        self.router.known_segments(out) && engines.all(|worker| worker.engine.known_segments(out))
     }
 
     /// Busy time of all workers that ever were.

@@ -1,6 +1,6 @@
 //! The pools of a deployment, the prefill pool first where both are asked.
 
-use sim_api::{CoverageTally, EngineError, Limit, Observer, Pool};
+use sim_api::{CoverageTally, EngineError, Limit, Observer, Pool, SegmentId};
 use sim_core::SimTime;
 
 use crate::fleet::{Ears, Fleet};
@@ -47,6 +47,11 @@ impl Fleets {
     pub(crate) fn last_pass_end(&self) -> SimTime {
         let ends = self.all().map(|fleet| fleet.last_pass_end);
         ends.max().unwrap_or(SimTime::ZERO)
+    }
+
+    /// Adds the segments that caches and routers know; false if one cannot say.
+    pub(crate) fn known_segments(&self, out: &mut Vec<SegmentId>) -> bool {
+        self.all().all(|fleet| fleet.known_segments(out))
     }
 
     /// Busy time of all workers that ever were.

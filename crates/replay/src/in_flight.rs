@@ -54,6 +54,10 @@ impl InFlight {
         Some(record)
     }
 
+    pub(crate) fn prompts(&self) -> impl Iterator<Item = &Prompt> {
+        self.window.iter().flatten().map(|record| &record.prompt)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.count
     }

@@ -26,6 +26,7 @@
 mod digest;
 mod fleet;
 mod fleets;
+mod forget;
 mod in_flight;
 mod outcome;
 mod requests;

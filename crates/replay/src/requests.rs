@@ -30,6 +30,9 @@ impl Simulation<'_> {
             if !released {
                 return Ok(());
             }
+            if self.forgets && self.workload.wants_to_forget() {
+                self.forget();
+            }
         }
     }
 

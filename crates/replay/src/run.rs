@@ -76,6 +76,8 @@ pub struct Simulation<'a> {
     spare_outcomes: Vec<Outcome>,
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) dispatches: Vec<Dispatch>,
+    /// Whether all parts can say which segments they know.
+    pub(crate) forgets: bool,
     now: SimTime,
     /// Whether there was an instant yet.
     visited: bool,
@@ -119,6 +121,7 @@ impl<'a> Simulation<'a> {
             spare_outcomes: Vec::new(),
             arrivals: Vec::new(),
             dispatches: Vec::new(),
+            forgets: true,
             now: SimTime::ZERO,
             visited: false,
             last_event: SimTime::ZERO,

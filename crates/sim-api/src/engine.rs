@@ -3,8 +3,8 @@
 use sim_core::SimTime;
 
 use crate::{
-    CoverageTally, KvChange, PassRun, Pool, Prompt, RequestId, Role, StepTimeError, TokenGaps,
-    WorkerId,
+    CoverageTally, KvChange, PassRun, Pool, Prompt, RequestId, Role, SegmentId, StepTimeError,
+    TokenGaps, WorkerId,
 };
 
 /// How far an engine may run.
@@ -247,6 +247,13 @@ pub trait Engine: Send {
     /// Leading tokens of `prompt` in the cache as of the last pass started:
     /// what a KV transfer to this engine need not send.
     fn resident_tokens(&self, prompt: &Prompt) -> u32;
+
+    /// Adds the segments of which blocks are in its cache, in any order, and
+    /// tells whether that is all of them. An engine that cannot say keeps
+    /// workloads from forgetting any.
+    fn known_segments(&self, _out: &mut Vec<SegmentId>) -> bool {
+        false
+    }
 
     /// Busy time so far, by what its step times rest on.
     fn coverage(&self) -> CoverageTally;

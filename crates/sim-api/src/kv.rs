@@ -1,6 +1,6 @@
 //! Changes of what a worker's KV cache holds, by runs of blocks.
 
-use crate::KvRun;
+use crate::{KvRun, SegmentId};
 
 /// One change of the resident prompt blocks of a worker.
 ///
@@ -22,4 +22,13 @@ pub enum KvChange {
         /// How many of them stay; 0 if the segment is gone.
         keep: u32,
     },
+}
+
+impl KvChange {
+    /// The segment whose residency changes.
+    pub fn segment(&self) -> SegmentId {
+        match self {
+            Self::Stored { run } | Self::Removed { run, .. } => run.segment,
+        }
+    }
 }

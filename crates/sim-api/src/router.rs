@@ -2,7 +2,7 @@
 
 use sim_core::SimTime;
 
-use crate::{KvChange, Prompt, RequestId, SessionId, WorkerId, WorkerProfile};
+use crate::{KvChange, Prompt, RequestId, SegmentId, SessionId, WorkerId, WorkerProfile};
 
 /// A request as a router sees it: never with its output length, which a real
 /// router could not know.
@@ -96,6 +96,14 @@ pub trait Router: Send {
 
     /// What it wants to be told.
     fn needs(&self) -> RouterNeeds;
+
+    /// Adds the segments that it believes to be in a cache, in any order, and
+    /// tells whether that is all of them. A router that is told of caches
+    /// ([`RouterNeeds::kv`]) and does not say so keeps workloads from
+    /// forgetting any.
+    fn known_segments(&self, _out: &mut Vec<SegmentId>) -> bool {
+        !self.needs().kv
+    }
 }
 
 /// A router cannot go on.

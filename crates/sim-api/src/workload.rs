@@ -2,7 +2,7 @@
 
 use sim_core::SimTime;
 
-use crate::{Prompt, RequestId, SessionId};
+use crate::{Prompt, RequestId, SegmentId, SessionId};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,17 @@ pub trait Workload: Send {
 
     /// How many requests it holds in all, if it knows.
     fn len_hint(&self) -> Option<u64>;
+
+    /// Whether it remembers so many prompt segments that it would like to be
+    /// told which of them matter ([`Workload::forget_others`]).
+    fn wants_to_forget(&self) -> bool {
+        false
+    }
+
+    /// Of the segments it has issued, only `known` are in a cache, an index or
+    /// a request in flight (any order, repetitions allowed); no prompt to come
+    /// can meet the others, so they may get a new number when they come again.
+    fn forget_others(&mut self, _known: Vec<SegmentId>) {}
 }
 
 /// A workload cannot be read on.

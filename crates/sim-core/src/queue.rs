@@ -102,6 +102,11 @@ impl<T> EventQueue<T> {
         self.heap.is_empty()
     }
 
+    /// What waits, in no particular order.
+    pub fn payloads(&self) -> impl Iterator<Item = &T> {
+        self.heap.iter().map(|event| &event.payload)
+    }
+
     /// Removes the events for which `keep` is false.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.heap.retain(|event| keep(&event.payload));

@@ -10,7 +10,7 @@ use rand_chacha::rand_core::Rng;
 use rustc_hash::FxBuildHasher;
 use sim_api::{
     Dispatch, Overlap, Prompt, Quirk, Quirks, RequestId, Router, RouterError, RouterEvent,
-    RouterNeeds, RoutingRequest, WorkerId, WorkerProfile,
+    RouterNeeds, RoutingRequest, SegmentId, WorkerId, WorkerProfile,
 };
 use sim_core::{SimDuration, SimTime, named_stream};
 
@@ -404,6 +404,11 @@ impl Router for KvRouter {
 
     fn queued(&self) -> usize {
         self.queue.len()
+    }
+
+    fn known_segments(&self, out: &mut Vec<SegmentId>) -> bool {
+        self.index.add_segments(out);
+        true
     }
 
     fn needs(&self) -> RouterNeeds {

@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use sim_api::{Dispatch, Overlap, Router, RouterError, RouterEvent, RouterNeeds, RoutingRequest};
+use sim_api::{
+    Dispatch, Overlap, Router, RouterError, RouterEvent, RouterNeeds, RoutingRequest, SegmentId,
+};
 use sim_core::SimTime;
 
 use super::roster::Roster;
@@ -77,6 +79,11 @@ impl Router for PrefixOnly {
         0
     }
 
+    fn known_segments(&self, out: &mut Vec<SegmentId>) -> bool {
+        self.index.add_segments(out);
+        true
+    }
+
     fn needs(&self) -> RouterNeeds {
         RouterNeeds {
             kv: true,
@@ -89,7 +96,7 @@ impl Router for PrefixOnly {
 mod tests {
     use super::*;
     use crate::policy::testing::{choice, ready, request, tell};
-    use sim_api::{KvChange, KvRun, Prompt, SegmentId, WorkerId};
+    use sim_api::{KvChange, KvRun, Prompt, WorkerId};
 
     fn stored(worker: u32, blocks: u32) -> RouterEvent {
         let run = KvRun {

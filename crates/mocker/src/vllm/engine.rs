@@ -2,7 +2,7 @@
 
 use sim_api::{
     Admission, CoverageTally, Engine, EngineError, EngineRequest, EngineSink, Feeds, Limit,
-    Progress, Prompt, Watch, WorkerId, WorkerLoad,
+    Progress, Prompt, SegmentId, Watch, WorkerId, WorkerLoad,
 };
 use sim_core::SimTime;
 
@@ -82,6 +82,11 @@ impl Engine for VllmEngine {
 
     fn resident_tokens(&self, prompt: &Prompt) -> u32 {
         self.state.resident_tokens(prompt)
+    }
+
+    fn known_segments(&self, out: &mut Vec<SegmentId>) -> bool {
+        self.state.kv.add_segments(out);
+        true
     }
 
     fn coverage(&self) -> CoverageTally {

@@ -177,6 +177,11 @@ impl KvRuns {
         blocks + own.map_or(0, |chain| chain.resident)
     }
 
+    /// Adds the segments with resident blocks, in any order.
+    pub(super) fn add_segments(&self, out: &mut Vec<SegmentId>) {
+        out.extend(self.by_segment.keys());
+    }
+
     /// Makes a request hold its first `to` blocks, or as many as can be had.
     pub(super) fn hold(&mut self, holding: &mut Holding, sequence: Sequence<'_>, to: u32) {
         let shared = to.min(sequence.shared);

@@ -9,6 +9,8 @@
 //!
 //! The trie is path-compressed. Each prompt adds at most one segment (the ids
 //! no earlier prompt had); a look-up happens only where a path changes segment.
+//! Segments keep their numbers for ever, but not their places in memory: those
+//! that nobody knows any more can be forgotten.
 
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroU32;
@@ -43,7 +45,12 @@ impl BlockSizes {
     }
 }
 
-/// Where a segment hangs: below the first `ids` ids of `segment`.
+/// What is worth forgetting: so many ids, with a few more for every segment.
+const FORGETTABLE: usize = 1 << 16;
+/// What a segment costs beside its ids, in ids.
+const SEGMENT_OVERHEAD: usize = 8;
+
+/// Where a segment hangs: below the first `ids` ids of the segment at `segment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Place {
     segment: u32,
@@ -57,6 +64,7 @@ const ROOT: Place = Place {
 
 #[derive(Clone, Copy, Debug)]
 struct Segment {
+    id: SegmentId,
     below: Place,
     first_id: usize,
     ids: u32,
@@ -82,7 +90,11 @@ pub struct PrefixInterner {
     sizes: BlockSizes,
     mask: u64,
     arena: IdArena,
+    /// Ancestors before their descendants, in the order of their numbers.
     segments: Vec<Segment>,
+    issued: u32,
+    /// The weight from which on it is worth forgetting.
+    heavy: usize,
     /// Segments by the place they hang at and their first id.
     children: HashTable<u32>,
     runs: Vec<KvRun>,
@@ -103,6 +115,8 @@ impl PrefixInterner {
             mask,
             arena: IdArena::default(),
             segments: Vec::new(),
+            issued: 0,
+            heavy: FORGETTABLE,
             children: HashTable::new(),
             runs: Vec::new(),
             no_runs: Arc::from([]),
@@ -125,9 +139,56 @@ impl PrefixInterner {
         Prompt::new(tokens, Arc::from(self.runs.as_slice()))
     }
 
-    /// Segments so far.
+    /// Segments so far, forgotten ones included.
     pub fn segments(&self) -> u32 {
-        self.segments.len() as u32
+        self.issued
+    }
+
+    /// Whether it has grown to twice what was left after it last forgot.
+    pub fn is_heavy(&self) -> bool {
+        self.weight() >= self.heavy
+    }
+
+    fn weight(&self) -> usize {
+        self.arena.len() + SEGMENT_OVERHEAD * self.segments.len()
+    }
+
+    /// Forgets all segments but `known` and what these hang below. A forgotten
+    /// part of a prompt gets a new segment when it comes again. O(what there is).
+    pub fn forget_others(&mut self, mut known: Vec<SegmentId>) {
+        known.sort_unstable();
+        let mut kept: Vec<bool> = self
+            .segments
+            .iter()
+            .map(|segment| known.binary_search(&segment.id).is_ok())
+            .collect();
+        for (at, segment) in self.segments.iter().enumerate().rev() {
+            if kept[at] && segment.below != ROOT {
+                kept[segment.below.segment as usize] = true;
+            }
+        }
+        let (segments, arena) = (
+            std::mem::take(&mut self.segments),
+            std::mem::take(&mut self.arena),
+        );
+        self.children.clear();
+        let mut moved = vec![ROOT.segment; segments.len()];
+        let mut ids = Vec::new();
+        for (at, segment) in segments.iter().enumerate().filter(|&(at, _)| kept[at]) {
+            let below = match segment.below {
+                ROOT => ROOT,
+                place => Place {
+                    segment: moved[place.segment as usize],
+                    ..place
+                },
+            };
+            ids.clear();
+            ids.extend((0..segment.ids as usize).map(|index| arena.get(segment.first_id + index)));
+            moved[at] = self.add(segment.id, below, &ids);
+        }
+        self.children
+            .shrink_to_fit(key_of(&self.segments, &self.arena));
+        self.heavy = FORGETTABLE.max(2 * self.weight());
     }
 
     fn walk(&mut self, ids: &[u64], full: u32) {
@@ -137,7 +198,7 @@ impl PrefixInterner {
             let Some(child) = self.child(place, ids[depth]) else {
                 let segment = self.grow(place, &ids[depth..]);
                 self.runs.push(KvRun {
-                    segment: SegmentId(segment),
+                    segment,
                     blocks: full - blocks,
                 });
                 return;
@@ -153,7 +214,7 @@ impl PrefixInterner {
             let reached = self.sizes.blocks_within(depth).min(full);
             if reached > blocks {
                 self.runs.push(KvRun {
-                    segment: SegmentId(child),
+                    segment: segment.id,
                     blocks: reached - blocks,
                 });
                 blocks = reached;
@@ -175,24 +236,36 @@ impl PrefixInterner {
             .copied()
     }
 
-    fn grow(&mut self, below: Place, ids: &[u64]) -> u32 {
-        let number = u32::try_from(self.segments.len())
-            .ok()
-            .filter(|&number| number != ROOT.segment)
-            .expect("at most 2^32 - 1 prompts");
-        let segment = Segment {
-            below,
-            first_id: self.arena.len(),
-            ids: ids.len() as u32,
-        };
+    fn grow(&mut self, below: Place, ids: &[u64]) -> SegmentId {
+        assert!(self.issued != ROOT.segment, "at most 2^32 - 1 prompts");
+        let id = SegmentId(self.issued);
+        self.issued += 1;
+        self.add(id, below, ids);
+        id
+    }
+
+    /// Stores a segment. Returns where it stands.
+    fn add(&mut self, id: SegmentId, below: Place, ids: &[u64]) -> u32 {
+        let at = self.segments.len() as u32;
+        let first_id = self.arena.len();
         self.arena.extend(ids, self.mask);
-        self.segments.push(segment);
-        let hash = key_hash(below, self.arena.get(segment.first_id));
-        self.children.insert_unique(hash, number, |&segment| {
-            let segment = &self.segments[segment as usize];
-            key_hash(segment.below, self.arena.get(segment.first_id))
+        self.segments.push(Segment {
+            id,
+            below,
+            first_id,
+            ids: ids.len() as u32,
         });
-        number
+        let key = key_of(&self.segments, &self.arena);
+        self.children.insert_unique(key(&at), at, key);
+        at
+    }
+}
+
+/// The hash under which a segment is found.
+fn key_of<'a>(segments: &'a [Segment], arena: &'a IdArena) -> impl Fn(&u32) -> u64 + 'a {
+    |&at| {
+        let segment = &segments[at as usize];
+        key_hash(segment.below, arena.get(segment.first_id))
     }
 }
 
@@ -264,6 +337,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_known_keeps_its_numbers_with_what_it_hangs_below() {
+        let mut interner = interner(4, 4, Quirks::NONE);
+        for ids in [[1, 2, 3], [1, 2, 4], [7, 8, 9], [1, 2, 5]] {
+            interner.prompt(&ids, 12);
+        }
+        interner.forget_others(vec![SegmentId(3), SegmentId(3)]);
+        assert_eq!(interner.segments.len(), 2);
+        assert_eq!(runs(&interner.prompt(&[1, 2, 5], 12)), [(0, 2), (3, 1)]);
+        assert_eq!(runs(&interner.prompt(&[1, 2, 4], 12)), [(0, 2), (4, 1)]);
+        assert_eq!(runs(&interner.prompt(&[7, 8, 9], 12)), [(5, 3)]);
+        assert_eq!(interner.segments(), 6);
+    }
+
+    #[test]
+    fn it_grows_heavy_and_light_again() {
+        let mut interner = interner(4, 4, Quirks::NONE);
+        let mut first = 0;
+        while !interner.is_heavy() {
+            interner.prompt(&[first, first + 1], 8);
+            first += 2;
+        }
+        assert!(interner.weight() >= FORGETTABLE);
+        interner.forget_others(Vec::new());
+        assert_eq!((interner.weight(), interner.is_heavy()), (0, false));
+    }
+
     /// Number of each block by the tokens up to its end.
     fn naive(
         known: &mut BTreeMap<Vec<u64>, usize>,
@@ -286,6 +386,30 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn forgetting_moves_no_block_that_is_known(
+            prompts in prop::collection::vec(prop::collection::vec(0_u64..3, 1..8), 1..30),
+            known in prop::collection::vec(0_u32..30, 0..6),
+        ) {
+            let mut interner = interner(2, 3, Quirks::NONE);
+            let tokens = |ids: &[u64]| 2 * ids.len() as u32;
+            let before: Vec<Prompt> =
+                prompts.iter().map(|ids| interner.prompt(ids, tokens(ids))).collect();
+            let known: Vec<SegmentId> = known.into_iter().map(SegmentId).collect();
+            let issued = interner.segments();
+            interner.forget_others(known.clone());
+            for (ids, before) in prompts.iter().zip(&before) {
+                let again = interner.prompt(ids, tokens(ids));
+                prop_assert_eq!(again.full_blocks(), before.full_blocks());
+                for (run, was) in again.runs().iter().zip(before.runs()) {
+                    // A number is either the old one or never was another's.
+                    prop_assert!(run.segment == was.segment || run.segment.0 >= issued);
+                }
+                let held = before.runs().iter().all(|run| known.contains(&run.segment));
+                prop_assert!(!held || again == *before);
+            }
+        }
+
         #[test]
         fn blocks_are_the_same_exactly_where_the_tokens_up_to_their_end_are(
             trace in 1_u32..7,

@@ -1,6 +1,6 @@
 //! From a row to an arrival: its number, its time, its prompt.
 
-use sim_api::{Arrival, Origin, Quirk, Quirks, RequestId, SessionId};
+use sim_api::{Arrival, Origin, Quirk, Quirks, RequestId, SegmentId, SessionId};
 use sim_core::{DurationError, SimDuration, SimTime};
 
 use super::spec::{Pacing, turns_from};
@@ -91,6 +91,14 @@ impl Issuer {
             priorities: !quirks.has(Quirk::RefuseLaterFeatures),
             issued: 0,
         }
+    }
+
+    pub(super) fn wants_to_forget(&self) -> bool {
+        self.interner.is_heavy()
+    }
+
+    pub(super) fn forget_others(&mut self, known: Vec<SegmentId>) {
+        self.interner.forget_others(known);
     }
 
     /// The arrival of `row`, with its hash `ids`, at `at`.

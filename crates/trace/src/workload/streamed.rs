@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sim_api::{Arrival, RequestId, Workload, WorkloadError};
+use sim_api::{Arrival, RequestId, SegmentId, Workload, WorkloadError};
 use sim_core::SimTime;
 
 use super::flat::boxed;
@@ -238,5 +238,13 @@ impl Workload for StreamedWorkload {
     fn len_hint(&self) -> Option<u64> {
         let timed = self.window.from_s.is_some() || self.window.to_s.is_some();
         (!timed).then(|| self.requests.min(self.window.limit.unwrap_or(u64::MAX)))
+    }
+
+    fn wants_to_forget(&self) -> bool {
+        self.issuer.wants_to_forget()
+    }
+
+    fn forget_others(&mut self, known: Vec<SegmentId>) {
+        self.issuer.forget_others(known);
     }
 }
