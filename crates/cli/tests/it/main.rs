@@ -6,6 +6,7 @@ mod binary;
 mod cases;
 mod combinations;
 mod fixtures;
+mod forgetting;
 mod invariants;
 mod oracle;
 mod pages;
