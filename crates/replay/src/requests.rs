@@ -252,8 +252,11 @@ impl Simulation<'_> {
         let own = chosen
             .iter()
             .position(|dispatch| dispatch.request == request);
-        let worker = own.map(|index| chosen.remove(index).worker);
+        let own = own.map(|index| chosen.remove(index));
+        if let Some(dispatch) = &own {
+            self.observer.dispatched(now, Pool::Decode, dispatch);
+        }
         self.carry_out(Pool::Decode, now, chosen)?;
-        Ok(worker)
+        Ok(own.map(|dispatch| dispatch.worker))
     }
 }

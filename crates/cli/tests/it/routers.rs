@@ -62,6 +62,27 @@ fn report(flags: &[&str]) -> Value {
 }
 
 #[test]
+fn a_destination_chosen_before_the_transfer_counts_as_a_dispatch() {
+    let (_folder, trace) = trace_file(&rows());
+    let pool = |role: &str| {
+        json!({
+            "num_gpu_blocks": 400, "block_size": 64, "worker_type": role,
+            "kv_bytes_per_token": 131_072, "kv_transfer_bandwidth": 10.0,
+            "kv_transfer_timing_mode": "destination_missing",
+        })
+        .to_string()
+    };
+    let (prefill, decode) = (pool("prefill"), pool("decode"));
+    let mut deployment = DISAGGREGATED.to_vec();
+    (deployment[1], deployment[3]) = (&prefill, &decode);
+    let report = report(&flags(&trace, "least_loaded", &deployment));
+    for pool in ["prefill", "decode"] {
+        let pool = &report["router"]["pools"][pool];
+        assert_eq!(pool["dispatched_requests"], 60);
+    }
+}
+
+#[test]
 fn every_policy_serves_both_deployments_and_tells_what_it_did() {
     let (_folder, trace) = trace_file(&rows());
     for mode in MODES {
