@@ -224,12 +224,27 @@ impl RouterConfig {
             number(value, field, "0 to 1", |share| (0.0..=1.0).contains(&share))?;
         }
         number(value, "router_ttl_secs", "at least 0", |secs| secs >= 0.0)?;
-        number(value, "router_event_threads", "at least 1", |count| {
-            count >= 1.0
-        })?;
+        let whole = |count: f64| count >= 1.0 && count.fract() == 0.0;
+        let threads = "a whole number of at least 1";
+        number(value, "router_event_threads", threads, whole)?;
         let threshold = "router_snapshot_threshold";
         if value.get(threshold) != Some(&Value::Null) {
-            number(value, threshold, "null or at least 1", |count| count >= 1.0)?;
+            let blocks = "null or a whole number of at least 1";
+            number(value, threshold, blocks, whole)?;
+        }
+        let caches = ["none", "hicache"];
+        word(
+            value,
+            "shared_cache_type",
+            "\"none\" or \"hicache\"",
+            &caches,
+        )?;
+        for field in [
+            "router_replica_sync",
+            "router_reset_states",
+            "skip_initial_worker_wait",
+        ] {
+            flag(value, field)?;
         }
         let on = |field, default| flag(value, field).map(|flag| flag.unwrap_or(default));
         let events = on("use_kv_events", true)?;
@@ -352,6 +367,13 @@ mod tests {
                 "router_track_active_blocks",
             ),
             (json!({"router_temprature": 1}), "router_temprature"),
+            (json!({"router_event_threads": 1.5}), "router_event_threads"),
+            (json!({"router_replica_sync": 1}), "router_replica_sync"),
+            (json!({"shared_cache_type": "disk"}), "shared_cache_type"),
+            (
+                json!({"router_snapshot_threshold": "x"}),
+                "router_snapshot_threshold",
+            ),
         ] {
             let error = RouterConfig::from_value(&given, Quirks::NONE).unwrap_err();
             assert!(error.to_string().contains(field), "{error}");

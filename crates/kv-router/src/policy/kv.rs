@@ -164,7 +164,8 @@ impl KvRouter {
         } else {
             0
         };
-        config.prefill_load_scale * prefill + active as f64
+        // Scales may be as great as numbers get; costs stay finite.
+        (config.prefill_load_scale * prefill + active as f64).min(f64::MAX)
     }
 
     fn choose(
@@ -203,10 +204,11 @@ impl KvRouter {
     /// Draws by a softmax over costs, scaled to their range.
     fn draw(&mut self, costs: &[(WorkerId, f64)], least: f64) -> WorkerId {
         let most = costs.iter().map(|&(_, cost)| cost).fold(least, f64::max);
-        let range = (most - least) * self.config.temperature;
+        let (range, temperature) = (most - least, self.config.temperature);
         let weight = |cost: f64| {
             if range > 0.0 {
-                (-(cost - least) / range).exp()
+                // Divided one after the other: the product could vanish.
+                (-(cost - least) / range / temperature).exp()
             } else {
                 1.0
             }
@@ -370,6 +372,12 @@ impl Router for KvRouter {
         request: &RoutingRequest,
         out: &mut Vec<Dispatch>,
     ) -> Result<(), RouterError> {
+        if self.placed.contains_key(&request.id) {
+            return Err(RouterError::Inconsistent(format!(
+                "request {} arrives twice",
+                request.id.0
+            )));
+        }
         let overlaps = self.overlaps(&request.prompt);
         if self.all_busy(now) {
             self.enqueue(now, request.clone(), overlaps);
@@ -386,7 +394,10 @@ impl Router for KvRouter {
     ) -> Result<(), RouterError> {
         match event {
             RouterEvent::Kv(worker, change) => {
-                self.index.apply(worker, change);
+                // News under way may arrive after their worker is gone.
+                if !self.purges || self.workers.contains_key(&worker) {
+                    self.index.apply(worker, change);
+                }
                 return Ok(());
             }
             RouterEvent::WorkerReady(id, profile) => self.ready(id, &profile)?,
@@ -416,5 +427,89 @@ impl Router for KvRouter {
             kv: self.side != Side::Decode,
             progress: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::{ready, request, tell};
+    use sim_api::{KvChange, KvRun, SegmentId};
+
+    const RUN: KvRun = KvRun {
+        segment: SegmentId(0),
+        blocks: 4,
+    };
+
+    fn router(config: RouterConfig) -> KvRouter {
+        let mut router = KvRouter::new(config, Side::Aggregated, 1, Quirks::NONE, None);
+        for id in 0..3 {
+            tell(&mut router, ready(id));
+        }
+        let run = RUN;
+        tell(
+            &mut router,
+            RouterEvent::Kv(WorkerId(1), KvChange::Stored { run }),
+        );
+        router
+    }
+
+    fn places(config: RouterConfig, requests: u32) -> Vec<u32> {
+        let mut router = router(config);
+        let mut out = Vec::new();
+        for id in 0..requests {
+            let one = RoutingRequest {
+                prompt: Prompt::new(4 * 64, [RUN].into()),
+                ..request(id, id)
+            };
+            router.arrive(SimTime::ZERO, &one, &mut out).unwrap();
+            tell(&mut router, RouterEvent::Completed(one.id));
+        }
+        out.iter().map(|dispatch| dispatch.worker.0).collect()
+    }
+
+    #[test]
+    fn the_colder_the_draw_the_surer_the_best() {
+        let cold = |temperature| RouterConfig {
+            temperature,
+            ..RouterConfig::default()
+        };
+        for temperature in [1e-9, 1e-308, f64::MIN_POSITIVE / 8.0] {
+            assert_eq!(places(cold(temperature), 40), [1; 40]);
+        }
+        assert_ne!(places(cold(10.0), 40), [1; 40]);
+    }
+
+    #[test]
+    fn the_greatest_scale_still_prefers_the_prefix() {
+        let config = RouterConfig {
+            prefill_load_scale: f64::MAX,
+            temperature: 0.1,
+            ..RouterConfig::default()
+        };
+        assert_eq!(places(config, 20), [1; 20]);
+    }
+
+    #[test]
+    fn late_news_of_a_worker_that_is_gone_leaves_no_entry() {
+        let mut router = router(RouterConfig::default());
+        tell(&mut router, RouterEvent::WorkerGone(WorkerId(1)));
+        let run = RUN;
+        tell(
+            &mut router,
+            RouterEvent::Kv(WorkerId(1), KvChange::Stored { run }),
+        );
+        assert!(router.is_empty());
+    }
+
+    #[test]
+    fn a_request_arrives_once() {
+        let mut router = router(RouterConfig::default());
+        let mut out = Vec::new();
+        let one = request(5, 5);
+        router.arrive(SimTime::ZERO, &one, &mut out).unwrap();
+        let again = router.arrive(SimTime::ZERO, &one, &mut out);
+        assert!(matches!(again, Err(RouterError::Inconsistent(why)) if why.contains('5')));
+        assert_eq!(out.len(), 1);
     }
 }

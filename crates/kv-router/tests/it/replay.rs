@@ -122,7 +122,9 @@ fn start(case: &Value) -> Play {
 
 /// What differs between what an operation did and what is expected of it.
 fn difference(play: &Play, got: &[Dispatch], queued: usize, want: &Value) -> Option<String> {
-    let admitted = want["admitted"].as_array()?;
+    let Some(admitted) = want["admitted"].as_array() else {
+        return Some(format!("no admissions to expect in {want}"));
+    };
     let same = |dispatch: &Dispatch, want: &Value| {
         play.ids[want["id"].as_str().unwrap()] == dispatch.request
             && want["worker"] == dispatch.worker.0
@@ -158,8 +160,10 @@ fn placements_overlaps_and_queue_equal_the_reference() {
         let differences: Vec<Option<String>> = outcomes
             .iter()
             .map(|expected| {
+                let expected = expected.as_array().unwrap();
+                assert_eq!(done.len(), expected.len(), "{}", case["name"]);
                 done.iter()
-                    .zip(expected.as_array().unwrap())
+                    .zip(expected)
                     .find_map(|((got, queued), want)| difference(&play, got, *queued, want))
             })
             .collect();
