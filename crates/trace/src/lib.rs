@@ -5,6 +5,13 @@
 //! with prompts as runs of engine blocks. All times become whole nanoseconds
 //! here.
 //!
+//! | format | a line |
+//! |---|---|
+//! | `mooncake` | `{"timestamp": 0, "input_length": 600, "output_length": 8, "hash_ids": [1, 2]}` |
+//! | `applied_compute_agentic` | `{"num_turns": 1, "input_prompt_length": 900, "assistant_response_length": [40], "tool_call_output_length": [200], "tool_call_latency": [1.5], "final_assistant_response_length": 90}` |
+//! | `azure` | `2023-11-16 18:17:03.9799600,4808,10` below `TIMESTAMP,ContextTokens,GeneratedTokens` |
+//! | `burstgpt` | `5,ChatGPT,472,18,490,Conversation log` below `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type` |
+//!
 //! ```
 //! use std::sync::Arc;
 //! use sim_api::{Quirks, Workload};
@@ -37,6 +44,7 @@ mod error;
 mod file;
 mod mooncake;
 mod prefix;
+mod request_log;
 mod setting;
 mod stats;
 mod table;

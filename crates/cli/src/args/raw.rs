@@ -165,7 +165,7 @@ pub(crate) struct ArrivalArgs {
     /// Divides all arrival times and delays [default: 1]
     #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
     pub(crate) arrival_speedup_ratio: Option<f64>,
-    /// Format of the trace [default: mooncake]
+    /// mooncake, applied_compute_agentic, azure or burstgpt [default: mooncake]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) trace_format: Option<String>,
     /// Tokens behind one hash id of the trace [default: 512]
@@ -307,6 +307,9 @@ pub(crate) enum TraceCommand {
     Stats(TraceStatsArgs),
     /// Check every line and name what is wrong
     Validate(TraceFileArgs),
+    /// Write any trace as a Mooncake trace
+    #[command(after_help = CONVERT_EXAMPLES)]
+    Convert(TraceConvertArgs),
     /// Cut a piece out of a trace
     Cut(TraceCutArgs),
     /// Write a generated trace
@@ -322,6 +325,24 @@ pub(crate) struct TraceFileArgs {
     /// Tokens behind one hash id
     #[arg(long, value_name = "TOKENS", default_value_t = 512)]
     pub(crate) trace_block_size: u32,
+    /// mooncake, applied_compute_agentic, azure or burstgpt [default: mooncake]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) trace_format: Option<String>,
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  dynosim trace convert AzureLLMInferenceTrace_conv.csv --trace-format azure -o azure.jsonl
+  dynosim trace convert BurstGPT_1.csv --trace-format burstgpt --trace-block-size 64 -o burst.jsonl.gz";
+
+/// Arguments of `trace convert`.
+#[derive(Debug, Args)]
+pub(crate) struct TraceConvertArgs {
+    #[command(flatten)]
+    pub(crate) file: TraceFileArgs,
+    /// Where it goes; compressed if it ends in .gz
+    #[arg(long, short, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
 }
 
 /// Arguments of `trace stats`.

@@ -7,27 +7,32 @@ use report::{TracePage, TraceRow};
 use serde_json::{Value, json};
 use trace::{AgenticTwin, LengthStats, Trace, TraceOptions, TraceRequest, TraceStats, Window};
 
-use crate::args::raw::{TraceCommand, TraceCutArgs, TraceFileArgs, TraceStatsArgs, TraceSynthArgs};
+use crate::args::raw::{
+    TraceCommand, TraceConvertArgs, TraceCutArgs, TraceFileArgs, TraceStatsArgs, TraceSynthArgs,
+};
 use crate::exit::Failure;
+use crate::plan::workload::trace_format;
 
 pub(crate) fn execute(command: &TraceCommand) -> Result<(), Failure> {
     match command {
         TraceCommand::Stats(args) => stats(args),
         TraceCommand::Validate(args) => validate(args),
+        TraceCommand::Convert(args) => convert(args),
         TraceCommand::Cut(args) => cut(args),
         TraceCommand::Synth(args) => synth(args),
     }
 }
 
-fn options(block_size: u32) -> TraceOptions {
-    TraceOptions {
-        block_size,
+fn options(args: &TraceFileArgs) -> Result<TraceOptions, Failure> {
+    Ok(TraceOptions {
+        format: trace_format(&args.trace, args.trace_format.as_deref())?,
+        block_size: args.trace_block_size,
         ..TraceOptions::default()
-    }
+    })
 }
 
 fn stats(args: &TraceStatsArgs) -> Result<(), Failure> {
-    let options = options(args.file.trace_block_size);
+    let options = options(&args.file)?;
     let trace = Trace::open(&args.file.trace, &options).map_err(anyhow::Error::from)?;
     let stats = TraceStats::of(&trace);
     if let Some(path) = &args.html {
@@ -142,8 +147,7 @@ fn stats_text(name: &str, stats: &TraceStats) -> String {
 }
 
 fn validate(args: &TraceFileArgs) -> Result<(), Failure> {
-    let found = trace::validate(&args.trace, &options(args.trace_block_size))
-        .map_err(anyhow::Error::from)?;
+    let found = trace::validate(&args.trace, &options(args)?).map_err(anyhow::Error::from)?;
     let name = args.trace.display();
     for problem in found.problems.iter().chain(&found.untimed) {
         eprintln!("{name}: {problem}");
@@ -184,6 +188,20 @@ fn cut(args: &TraceCutArgs) -> Result<(), Failure> {
     let rows = trace::cut(&args.trace, &args.output, &window, &TraceOptions::default())
         .map_err(anyhow::Error::from)?;
     super::print(&format!("{}: {rows} rows\n", args.output.display()))
+}
+
+fn convert(args: &TraceConvertArgs) -> Result<(), Failure> {
+    let options = options(&args.file)?;
+    let trace = Trace::open(&args.file.trace, &options).map_err(anyhow::Error::from)?;
+    trace
+        .write_mooncake(&args.output)
+        .map_err(|error| Failure::failed(anyhow::Error::from(error)))?;
+    super::print(&format!(
+        "{}: {} rows, blocks of {} tokens\n",
+        args.output.display(),
+        trace.len(),
+        options.block_size
+    ))
 }
 
 fn synth(args: &TraceSynthArgs) -> Result<(), Failure> {

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use sim_api::{Quirks, Workload};
+use sim_api::{Quirk, Quirks, Workload};
 use sim_core::SimDuration;
 use trace::{
-    AgenticTwin, Load, Pacing, Spacing, StreamedTrace, Synthetic, Trace, TraceOptions, Window,
-    WorkloadSpec,
+    AgenticTwin, Load, Pacing, Spacing, StreamedTrace, Synthetic, Trace, TraceFormat, TraceOptions,
+    Window, WorkloadSpec,
 };
 
 use super::shared::{LoadedTrace, Shared};
@@ -47,7 +47,7 @@ impl WorkloadPlan {
                 "give either a trace or a synthetic load, not both: {flag} goes with no trace"
             ),
             (Some(path), None) => {
-                let trace = read_trace(path, args, shared)?;
+                let trace = read_trace(path, args, shared, quirks)?;
                 (trace.load, trace.name, trace.span_s)
             }
             (None, Some(_)) => {
@@ -169,13 +169,25 @@ fn window(args: &ArrivalArgs) -> Window {
     }
 }
 
+/// How requests are written in `path`, by `--trace-format` if it is given.
+pub(crate) fn trace_format(path: &Path, given: Option<&str>) -> Result<TraceFormat> {
+    if let Some(name) = given {
+        return name.parse().context("--trace-format");
+    }
+    let name = path.to_string_lossy();
+    ensure!(
+        ![".csv", ".csv.gz", ".csv.zst"]
+            .iter()
+            .any(|end| name.ends_with(end)),
+        "{name}: say whose log it is, with --trace-format azure or --trace-format burstgpt"
+    );
+    Ok(TraceFormat::default())
+}
+
 /// How a trace is to be read.
-pub(crate) fn trace_options(args: &ArrivalArgs) -> Result<TraceOptions> {
+fn trace_options(path: &Path, args: &ArrivalArgs) -> Result<TraceOptions> {
     Ok(TraceOptions {
-        format: match &args.trace_format {
-            Some(name) => name.parse().context("--trace-format")?,
-            None => trace::TraceFormat::default(),
-        },
+        format: trace_format(path, args.trace_format.as_deref())?,
         block_size: args.trace_block_size.unwrap_or(512),
         shared_prefix_ratio: args.trace_shared_prefix_ratio,
         num_prefix_groups: args.trace_num_prefix_groups,
@@ -185,8 +197,18 @@ pub(crate) fn trace_options(args: &ArrivalArgs) -> Result<TraceOptions> {
 /// The name of the embedded workload where a trace may be named.
 pub(crate) const TWIN: &str = "twin:toolagent";
 
-fn read_trace(path: &Path, args: &ReplayArgs, shared: &Shared) -> Result<LoadedTrace> {
-    let options = trace_options(&args.arrivals)?;
+fn read_trace(
+    path: &Path,
+    args: &ReplayArgs,
+    shared: &Shared,
+    quirks: Quirks,
+) -> Result<LoadedTrace> {
+    let options = trace_options(path, &args.arrivals)?;
+    ensure!(
+        options.format.is_in_1_2_1() || !quirks.has(Quirk::RefuseLaterFeatures),
+        "--trace-format {} is not in version 1.2.1",
+        options.format.name()
+    );
     if path == Path::new(TWIN) {
         let seeded = format!("{TWIN}:{}", args.deployment.seed);
         return shared.trace(Path::new(&seeded), &options, || {

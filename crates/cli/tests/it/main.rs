@@ -5,6 +5,7 @@ mod bad_input;
 mod binary;
 mod cases;
 mod combinations;
+mod convert;
 mod fixtures;
 mod forgetting;
 mod invariants;

@@ -9,6 +9,7 @@ use crate::applied_compute::AppliedComputeReader;
 use crate::error::{RowError, TraceError};
 use crate::file::Lines;
 use crate::mooncake::MooncakeReader;
+use crate::request_log::{RequestLogReader, Service};
 use crate::setting::{SettingError, at_least_one, check};
 
 /// How requests are written.
@@ -19,38 +20,67 @@ pub enum TraceFormat {
     Mooncake,
     /// One session a line: turns of response and tool output, no arrival times.
     AppliedComputeAgentic,
+    /// The Azure LLM inference dataset: CSV with `TIMESTAMP`, `ContextTokens`,
+    /// `GeneratedTokens`. Prompts share nothing.
+    Azure,
+    /// BurstGPT: CSV with `Timestamp` (seconds), `Request tokens`, `Response
+    /// tokens`. Prompts share nothing; requests without an answer are left out.
+    BurstGpt,
 }
 
 impl TraceFormat {
+    /// All of them, the default first.
+    pub const ALL: [Self; 4] = [
+        Self::Mooncake,
+        Self::AppliedComputeAgentic,
+        Self::Azure,
+        Self::BurstGpt,
+    ];
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mooncake => "mooncake",
             Self::AppliedComputeAgentic => "applied_compute_agentic",
+            Self::Azure => "azure",
+            Self::BurstGpt => "burstgpt",
         }
     }
 
     /// Whether its requests say when they arrive.
     pub fn has_arrival_times(self) -> bool {
-        match self {
-            Self::Mooncake => true,
-            Self::AppliedComputeAgentic => false,
-        }
+        self != Self::AppliedComputeAgentic
+    }
+
+    /// Whether the reference's version 1.2.1 reads it.
+    pub fn is_in_1_2_1(self) -> bool {
+        matches!(self, Self::Mooncake | Self::AppliedComputeAgentic)
     }
 }
 
 /// An unknown [`TraceFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown trace format {0:?}: expected \"mooncake\" or \"applied_compute_agentic\"")]
-pub struct ParseFormatError(String);
+#[error("unknown trace format {name:?}: expected {known}; did you mean {nearest}?")]
+pub struct ParseFormatError {
+    name: String,
+    known: String,
+    nearest: &'static str,
+}
 
 impl FromStr for TraceFormat {
     type Err = ParseFormatError;
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "mooncake" => Ok(Self::Mooncake),
-            "applied_compute_agentic" => Ok(Self::AppliedComputeAgentic),
-            other => Err(ParseFormatError(other.to_owned())),
+        let known = Self::ALL.map(Self::name);
+        match Self::ALL.into_iter().find(|format| format.name() == name) {
+            Some(format) => Ok(format),
+            None => Err(ParseFormatError {
+                name: name.to_owned(),
+                nearest: known
+                    .into_iter()
+                    .min_by_key(|known| strsim::levenshtein(name, known))
+                    .unwrap_or_default(),
+                known: known.join(", "),
+            }),
         }
     }
 }
@@ -136,11 +166,16 @@ impl Trace {
 pub(crate) enum RowReader {
     Mooncake(MooncakeReader),
     AppliedCompute(AppliedComputeReader),
+    Log(RequestLogReader),
 }
 
 impl RowReader {
     pub(crate) fn new(lines: Lines, options: &TraceOptions) -> Self {
+        let log =
+            |service, lines| Self::Log(RequestLogReader::new(service, lines, options.block_size));
         match options.format {
+            TraceFormat::Azure => log(Service::Azure, lines),
+            TraceFormat::BurstGpt => log(Service::BurstGpt, lines),
             TraceFormat::Mooncake => Self::Mooncake(MooncakeReader::new(lines)),
             TraceFormat::AppliedComputeAgentic => {
                 Self::AppliedCompute(AppliedComputeReader::new(lines, *options))
@@ -154,6 +189,7 @@ impl RowReader {
         match self {
             Self::Mooncake(reader) => push_request(reader, builder),
             Self::AppliedCompute(reader) => reader.push_next(builder),
+            Self::Log(reader) => reader.push_next(builder),
         }
     }
 }
