@@ -39,6 +39,13 @@ pub struct RouterConfig {
     pub queue_threshold: Option<f64>,
     /// Order of the queue.
     pub queue_policy: QueuePolicy,
+    /// Credit of a block in host memory; 0 to 1. Only a selector knows of it.
+    pub host_cache_hit_weight: f64,
+    /// Credit of a block on disk; 0 to 1. Only a selector knows of it.
+    pub disk_cache_hit_weight: f64,
+    /// Credit of a block in a shared cache beyond those on device; 0 to 1. Only
+    /// a selector knows of it.
+    pub shared_cache_multiplier: f64,
 }
 
 impl Default for RouterConfig {
@@ -53,6 +60,9 @@ impl Default for RouterConfig {
             prefill_load_decays: false,
             queue_threshold: Some(4.0),
             queue_policy: QueuePolicy::Fcfs,
+            host_cache_hit_weight: 0.75,
+            disk_cache_hit_weight: 0.25,
+            shared_cache_multiplier: 0.0,
         }
     }
 }
@@ -209,6 +219,18 @@ impl RouterConfig {
                 _ => QueuePolicy::Fcfs,
             };
         }
+        for (field, slot) in [
+            ("host_cache_hit_weight", &mut config.host_cache_hit_weight),
+            ("disk_cache_hit_weight", &mut config.disk_cache_hit_weight),
+            (
+                "shared_cache_multiplier",
+                &mut config.shared_cache_multiplier,
+            ),
+        ] {
+            if let Some(credit) = number(value, field, "0 to 1", share(1.0))? {
+                *slot = credit;
+            }
+        }
         config.check(quirks)?;
         config.check_live(value)?;
         Ok(config)
@@ -216,13 +238,6 @@ impl RouterConfig {
 
     /// Fields of live routers have no effect but must make sense.
     fn check_live(&self, value: &Value) -> Result<(), RouterConfigError> {
-        for field in [
-            "host_cache_hit_weight",
-            "disk_cache_hit_weight",
-            "shared_cache_multiplier",
-        ] {
-            number(value, field, "0 to 1", |share| (0.0..=1.0).contains(&share))?;
-        }
         number(value, "router_ttl_secs", "at least 0", |secs| secs >= 0.0)?;
         let whole = |count: f64| count >= 1.0 && count.fract() == 0.0;
         let threads = "a whole number of at least 1";

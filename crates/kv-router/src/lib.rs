@@ -15,6 +15,7 @@ mod load;
 mod mode;
 mod policy;
 mod run_index;
+mod selection;
 
 pub use config::{QueuePolicy, RouterConfig, RouterConfigError};
 pub use hash_index::{
@@ -28,3 +29,7 @@ pub use policy::{
     SessionAffinity, Side,
 };
 pub use run_index::RunIndex;
+pub use selection::{
+    CacheTiers, Candidate, Overrides, SelectError, Selection, SelectionRequest, Selector,
+    WorkerView, queue_key,
+};

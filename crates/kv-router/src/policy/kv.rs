@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 use hashbrown::HashMap;
 use ordered_float::OrderedFloat;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 use rustc_hash::FxBuildHasher;
 use sim_api::{
     Dispatch, Overlap, Prompt, Quirk, Quirks, RequestId, Router, RouterError, RouterEvent,
@@ -14,9 +13,10 @@ use sim_api::{
 };
 use sim_core::{SimDuration, SimTime, named_stream};
 
-use crate::config::{QueuePolicy, RouterConfig};
+use crate::config::RouterConfig;
 use crate::load::WorkerState;
 use crate::run_index::RunIndex;
+use crate::selection::{CostTerms, pick, queue_key};
 
 /// Budget of workers that have none, in tokens.
 const UNLIMITED_BUDGET: f64 = 10_000_000.0;
@@ -152,20 +152,24 @@ impl KvRouter {
     /// The cost of a request on a worker that has `overlap` of its blocks.
     fn cost(&self, now: SimTime, worker: &Worker, prompt: &Prompt, overlap: u32) -> f64 {
         let config = &self.config;
-        let prefill = if config.track_prefill_tokens {
-            let tokens = worker.state.prefill_tokens(now) + u64::from(prompt.tokens());
-            let blocks = tokens as f64 / worker.block_tokens;
-            (blocks - config.overlap_score_credit * f64::from(overlap)).max(0.0)
+        let prefill_tokens = if config.track_prefill_tokens {
+            worker.state.prefill_tokens(now) + u64::from(prompt.tokens())
         } else {
-            0.0
+            0
         };
-        let active = if config.track_active_blocks {
+        let active_blocks = if config.track_active_blocks {
             worker.state.blocks_with(prompt, config.assume_kv_reuse)
         } else {
             0
         };
-        // Scales may be as great as numbers get; costs stay finite.
-        (config.prefill_load_scale * prefill + active as f64).min(f64::MAX)
+        CostTerms {
+            prefill_tokens: prefill_tokens as f64,
+            block_tokens: worker.block_tokens,
+            credit: config.overlap_score_credit * f64::from(overlap),
+            prefill_scale: config.prefill_load_scale,
+            active_blocks: active_blocks as f64,
+        }
+        .cost()
     }
 
     fn choose(
@@ -183,51 +187,7 @@ impl KvRouter {
                 (id, self.cost(now, worker, prompt, overlap))
             })
             .collect();
-        let least = costs.iter().map(|&(_, cost)| OrderedFloat(cost)).min()?.0;
-        if self.config.temperature > 0.0 {
-            return Some(self.draw(&costs, least));
-        }
-        let ties: Vec<WorkerId> = costs
-            .iter()
-            .filter(|(_, cost)| *cost <= least)
-            .map(|&(id, _)| id)
-            .collect();
-        match ties.as_slice() {
-            [one] => Some(*one),
-            many => {
-                let at = (self.uniform() * many.len() as f64) as usize;
-                many.get(at).or(many.last()).copied()
-            }
-        }
-    }
-
-    /// Draws by a softmax over costs, scaled to their range.
-    fn draw(&mut self, costs: &[(WorkerId, f64)], least: f64) -> WorkerId {
-        let most = costs.iter().map(|&(_, cost)| cost).fold(least, f64::max);
-        let (range, temperature) = (most - least, self.config.temperature);
-        let weight = |cost: f64| {
-            if range > 0.0 {
-                // Divided one after the other: the product could vanish.
-                (-(cost - least) / range / temperature).exp()
-            } else {
-                1.0
-            }
-        };
-        let total: f64 = costs.iter().map(|&(_, cost)| weight(cost)).sum();
-        let target = self.uniform() * total;
-        let mut sum = 0.0;
-        for &(id, cost) in costs {
-            sum += weight(cost);
-            if sum >= target {
-                return id;
-            }
-        }
-        costs[costs.len() - 1].0
-    }
-
-    /// A number from 0 up to, but not including, 1.
-    fn uniform(&mut self) -> f64 {
-        (self.draws.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+        pick(&costs, self.config.temperature, &mut self.draws)
     }
 
     fn admit(
@@ -276,21 +236,19 @@ impl KvRouter {
         request: RoutingRequest,
         overlaps: BTreeMap<WorkerId, u32>,
     ) {
-        let jump = f64::from(request.priority.max(0));
-        let key = match self.config.queue_policy {
-            QueuePolicy::Fcfs => jump - now.as_secs(),
-            QueuePolicy::Lcfs => jump + now.as_secs(),
-            QueuePolicy::Wspt => {
-                let block = self
-                    .workers
-                    .values()
-                    .next()
-                    .map_or(1.0, |worker| worker.block_tokens);
-                let best = overlaps.values().copied().max().unwrap_or(0);
-                let new = f64::from(request.prompt.tokens()) - f64::from(best) * block;
-                (1.0 + jump) / new.max(1.0)
-            }
-        };
+        let block = self
+            .workers
+            .values()
+            .next()
+            .map_or(1.0, |worker| worker.block_tokens);
+        let best = overlaps.values().copied().max().unwrap_or(0);
+        let key = queue_key(
+            self.config.queue_policy,
+            now.as_secs(),
+            f64::from(request.priority),
+            request.prompt.tokens(),
+            f64::from(best) * block,
+        );
         self.queued += 1;
         self.queue.push(Waiting {
             key: OrderedFloat(key),
