@@ -14,8 +14,10 @@ mod hash_index;
 mod load;
 mod mode;
 mod policy;
+mod prefill_queue;
 mod run_index;
 mod selection;
+mod sequences;
 
 pub use config::{QueuePolicy, RouterConfig, RouterConfigError};
 pub use hash_index::{
@@ -33,3 +35,4 @@ pub use selection::{
     CacheTiers, Candidate, Overrides, SelectError, Selection, SelectionRequest, Selector,
     WorkerView, queue_key,
 };
+pub use sequences::{PrefillHint, PromptBlocks, RankLoad, SequenceError, SequenceTracker};

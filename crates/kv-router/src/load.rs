@@ -1,20 +1,11 @@
 //! What the router believes of a worker's load.
 
-use std::collections::VecDeque;
-
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use sim_api::{KvRun, Prompt, RequestId, SegmentId};
 use sim_core::{SimDuration, SimTime};
 
-/// A prompt that is not computed yet.
-#[derive(Clone, Copy, Debug)]
-struct Prefill {
-    request: RequestId,
-    tokens: u64,
-    /// How long it should take; `None` if unknown.
-    expected: Option<SimDuration>,
-}
+use crate::prefill_queue::PrefillQueue;
 
 /// The requests of one worker: blocks of running prompts, and prompt tokens to
 /// be computed. Costs O(runs) a request.
@@ -24,10 +15,7 @@ pub(crate) struct WorkerState {
     held: HashMap<SegmentId, Vec<(u32, u32)>, FxBuildHasher>,
     /// Distinct blocks held, plus those of requests that share nothing.
     blocks: u64,
-    prefills: VecDeque<Prefill>,
-    prefill_tokens: u64,
-    /// Since when the first prefill is the first.
-    anchor: SimTime,
+    prefills: PrefillQueue<RequestId>,
 }
 
 impl WorkerState {
@@ -105,49 +93,18 @@ impl WorkerState {
         tokens: u64,
         expected: Option<SimDuration>,
     ) {
-        if tokens == 0 {
-            return;
-        }
-        if self.prefills.is_empty() {
-            self.anchor = now;
-        }
-        self.prefill_tokens += tokens;
-        self.prefills.push_back(Prefill {
-            request,
-            tokens,
-            expected,
-        });
+        self.prefills.add(now, request, tokens, expected);
     }
 
     /// The prompt is computed, or the request gone.
     pub(crate) fn end_prefill(&mut self, now: SimTime, request: RequestId) {
-        let Some(at) = self.prefills.iter().position(|one| one.request == request) else {
-            return;
-        };
-        if at == 0 {
-            self.anchor = now;
-        }
-        if let Some(ended) = self.prefills.remove(at) {
-            self.prefill_tokens -= ended.tokens;
-        }
+        self.prefills.end(now, request);
     }
 
     /// Prompt tokens to be computed; the first prefill shrinks as time passes
     /// where its time is known.
     pub(crate) fn prefill_tokens(&self, now: SimTime) -> u64 {
-        let Some(first) = self.prefills.front() else {
-            return 0;
-        };
-        let Some(expected) = first.expected else {
-            return self.prefill_tokens;
-        };
-        let left = if expected.is_zero() {
-            0.0
-        } else {
-            let elapsed = now.saturating_since(self.anchor).as_ns() as f64;
-            (1.0 - elapsed / expected.as_ns() as f64).clamp(0.0, 1.0)
-        };
-        self.prefill_tokens - first.tokens + (first.tokens as f64 * left).ceil() as u64
+        self.prefills.tokens(now)
     }
 
     /// Whether nothing is left of any request.

@@ -7,6 +7,7 @@ mod naive_index;
 mod policies;
 mod replay;
 mod select;
+mod sequences;
 
 use kv_router::RouterConfig;
 use serde_json::Value;
