@@ -73,13 +73,26 @@ impl RequestLogReader {
                         self.places = Some(places);
                         continue;
                     }
-                    Err(problem) => Err(problem),
+                    Err(problem) => {
+                        // Without its heading no line can be read.
+                        while self.lines.next_line()?.is_some() {}
+                        Err(problem)
+                    }
                 },
                 Some(places) => read(self.service, columns, places, text, &mut self.first),
             };
             match row {
                 Ok(row) if row.output_tokens == 0 && self.service == Service::BurstGpt => {}
-                Ok(row) => return self.push(line, &row, builder).map(|()| true),
+                Ok(row) if row.input_tokens > 0 => {
+                    return self.push(line, &row, builder).map(|()| true);
+                }
+                Ok(_) => {
+                    let problem = RowProblem::Invalid {
+                        field: columns[1],
+                        why: "expected at least 1, got 0".to_owned(),
+                    };
+                    return Err(self.lines.row_error(RowError { line, problem }));
+                }
                 Err(problem) => return Err(self.lines.row_error(RowError { line, problem })),
             }
         }

@@ -185,8 +185,12 @@ fn cut(args: &TraceCutArgs) -> Result<(), Failure> {
         from_s: args.from,
         to_s: args.to,
     };
-    let rows = trace::cut(&args.trace, &args.output, &window, &TraceOptions::default())
-        .map_err(anyhow::Error::from)?;
+    let options = TraceOptions {
+        format: trace_format(&args.trace, None)?,
+        ..TraceOptions::default()
+    };
+    let rows =
+        trace::cut(&args.trace, &args.output, &window, &options).map_err(anyhow::Error::from)?;
     super::print(&format!("{}: {rows} rows\n", args.output.display()))
 }
 

@@ -129,6 +129,10 @@ fn what_is_wrong_in_a_log_is_named_with_its_line_and_column() {
             "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,1\n",
             &["line 2", "GeneratedTokens"],
         ),
+        (
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,0,1\n",
+            &["line 2", "ContextTokens: expected at least 1"],
+        ),
     ] {
         let (_folder, log) = file("log.csv", text);
         let said = refused(&["replay", log.to_str().unwrap(), "--trace-format", "azure"]);
@@ -144,6 +148,10 @@ fn a_log_needs_its_format_and_a_version_that_reads_it() {
     let log = log.to_str().unwrap();
     assert!(refused(&["replay", log]).contains("--trace-format azure"));
     assert!(refused(&["trace", "validate", log]).contains("--trace-format azure"));
+    assert!(refused(&["trace", "cut", log, "-o", "x"]).contains("--trace-format azure"));
+    // One wrong heading is one mistake, however long the log.
+    let validate = ["trace", "validate", log, "--trace-format", "burstgpt"];
+    assert!(refused(&validate).contains("1 rows are wrong"));
     let compat = [
         "replay",
         log,
