@@ -167,12 +167,8 @@ impl RouterConfig {
         if let Some(scale) = number(value, "prefill_load_scale", any, share(f64::MAX))? {
             config.prefill_load_scale = scale;
         }
-        // The old name wins, and a weight of 0 turns overlap off altogether.
         if let Some(weight) = number(value, "overlap_score_weight", any, share(f64::MAX))? {
-            config.prefill_load_scale = weight;
-            if weight == 0.0 {
-                config.overlap_score_credit = 0.0;
-            }
+            config.weigh_overlap(weight);
         }
         if let Some(temperature) = number(value, "router_temperature", any, share(f64::MAX))? {
             config.temperature = temperature;
@@ -234,6 +230,15 @@ impl RouterConfig {
         config.check(quirks)?;
         config.check_live(value)?;
         Ok(config)
+    }
+
+    /// Sets the scale by its old name, which wins; a weight of 0 turns overlap
+    /// off altogether.
+    pub(crate) fn weigh_overlap(&mut self, weight: f64) {
+        self.prefill_load_scale = weight;
+        if weight == 0.0 {
+            self.overlap_score_credit = 0.0;
+        }
     }
 
     /// Fields of live routers have no effect but must make sense.

@@ -1,6 +1,7 @@
 //! `dynosim trace`: look at, check, cut and make traces.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::anyhow;
 use report::{TracePage, TraceRow};
@@ -194,12 +195,15 @@ fn cut(args: &TraceCutArgs) -> Result<(), Failure> {
     super::print(&format!("{}: {rows} rows\n", args.output.display()))
 }
 
+fn write(trace: &Trace, path: &Path) -> Result<(), Failure> {
+    let written = trace.write_mooncake(path);
+    written.map_err(|error| Failure::failed(anyhow::Error::from(error)))
+}
+
 fn convert(args: &TraceConvertArgs) -> Result<(), Failure> {
     let options = options(&args.file)?;
     let trace = Trace::open(&args.file.trace, &options).map_err(anyhow::Error::from)?;
-    trace
-        .write_mooncake(&args.output)
-        .map_err(|error| Failure::failed(anyhow::Error::from(error)))?;
+    write(&trace, &args.output)?;
     super::print(&format!(
         "{}: {} rows, blocks of {} tokens\n",
         args.output.display(),
@@ -210,9 +214,7 @@ fn convert(args: &TraceConvertArgs) -> Result<(), Failure> {
 
 fn synth(args: &TraceSynthArgs) -> Result<(), Failure> {
     let trace = AgenticTwin::new(args.seed).trace();
-    trace
-        .write_mooncake(&args.output)
-        .map_err(|error| Failure::failed(anyhow::Error::from(error)))?;
+    write(&trace, &args.output)?;
     super::print(&format!(
         "{}: {} rows\n",
         args.output.display(),

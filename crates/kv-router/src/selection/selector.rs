@@ -341,10 +341,7 @@ impl Selector {
             }
         }
         if let Some(weight) = given.overlap_score_weight {
-            config.prefill_load_scale = within("overlap_score_weight", weight, f64::MAX)?;
-            if weight == 0.0 {
-                config.overlap_score_credit = 0.0;
-            }
+            config.weigh_overlap(within("overlap_score_weight", weight, f64::MAX)?);
         }
         if let Some(track) = given.track_prefill_tokens {
             config.track_prefill_tokens = track;
